@@ -1,0 +1,87 @@
+//! The promise handed out by put and commit: it is kept once the disk says so, or broken with the reason.
+
+use super::ChannelError;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+
+/// What `put`, `settle` and `commit` hand out. Dropping it does not undo anything.
+#[derive(Debug)]
+#[must_use = "nothing is durable before the receipt says so"]
+pub struct Receipt(State);
+
+#[derive(Debug)]
+enum State {
+    Kept(Result<(), ChannelError>),
+    /// `closed` is what a vanished promise means: the channel went away before it answered.
+    Pending {
+        answer: Receiver<Result<(), ChannelError>>,
+        closed: ChannelError,
+    },
+}
+
+/// The channel's half of a receipt: answered once. Dropped unanswered, it answers `Closed`.
+#[derive(Debug)]
+pub struct Promise(Sender<Result<(), ChannelError>>);
+
+impl Receipt {
+    /// A receipt to be answered later; `closed` is what it says if nobody ever answers.
+    pub fn pending(closed: ChannelError) -> (Promise, Self) {
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        (Promise(sender), Self(State::Pending { answer, closed }))
+    }
+
+    /// A receipt that is good at once: for channels that promise nothing beyond memory.
+    pub fn kept() -> Self {
+        Self(State::Kept(Ok(())))
+    }
+
+    /// Returns once it is durable, or with the reason why it will not be.
+    pub fn wait(self) -> Result<(), ChannelError> {
+        match self.0 {
+            State::Kept(result) => result,
+            State::Pending { answer, closed } => answer.recv().unwrap_or(Err(closed)),
+        }
+    }
+
+    /// The answer, if there is one already. Asking again gives the same answer.
+    pub fn poll(&mut self) -> Option<Result<(), ChannelError>> {
+        if let State::Pending { answer, closed } = &self.0 {
+            let result = match answer.try_recv() {
+                Ok(result) => result,
+                Err(TryRecvError::Disconnected) => Err(closed.clone()),
+                Err(TryRecvError::Empty) => return None,
+            };
+            self.0 = State::Kept(result);
+        }
+        match &self.0 {
+            State::Kept(result) => Some(result.clone()),
+            State::Pending { .. } => None,
+        }
+    }
+}
+
+impl Promise {
+    /// Answers. Whoever dropped the receipt does not hear it, which is their right.
+    pub fn answer(self, result: Result<(), ChannelError>) {
+        drop(self.0.send(result));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Receipt;
+    use crate::channel::ChannelError;
+
+    #[test]
+    fn a_promise_that_vanishes_is_a_closed_channel_and_not_a_success() {
+        let closed = ChannelError::Closed { channel: "c1".into() };
+        let (promise, mut receipt) = Receipt::pending(closed.clone());
+        assert_eq!(receipt.poll(), None);
+        drop(promise);
+        assert_eq!(receipt.poll(), Some(Err(closed.clone())));
+        assert_eq!(receipt.poll(), Some(Err(closed.clone())));
+        assert_eq!(receipt.wait(), Err(closed.clone()));
+        let (promise, receipt) = Receipt::pending(closed);
+        promise.answer(Ok(()));
+        assert_eq!(receipt.wait(), Ok(()));
+    }
+}

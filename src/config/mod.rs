@@ -1,0 +1,3 @@
+//! The language: from the text of a flume.conf to a checked plan.
+
+pub mod keys;

@@ -1,0 +1,4 @@
+//! What the operator sees: happenings, counters, metrics.
+
+pub mod counters;
+pub mod happening;
