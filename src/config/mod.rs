@@ -1,3 +1,16 @@
-//! The language: from the text of a flume.conf to a checked plan.
+//! The language of flume.conf: from bytes to a plan, with a place for every remark on the way.
+//!
+//! A file becomes entries with spans (`syntax`), their `${…}` are replaced (`substitute`), what Flume would keep of them is
+//! kept (`graph`), and each component's keys are read by its own table (`keys`, `scope`, `value`). Config knows no component:
+//! it is handed the registries (`kind`). Nothing is opened here.
 
+pub mod diagnostic;
 pub mod keys;
+pub mod kind;
+pub mod pattern;
+pub mod scope;
+pub mod section;
+pub mod span;
+pub mod suggest;
+pub mod surroundings;
+pub mod value;
