@@ -1,6 +1,7 @@
 //! One component's keys while they are being read: found by name, remembered as read, and remarked upon.
 //!
-//! What nobody asked for when the reading is over is unknown, and told once with a guess. A [`Component`] stays unchanged, so that it may be read again: by `check`, by the assembly, by a reload.
+//! What nobody asked for when the reading is over is unknown, and told once with a guess. A [`Component`]
+//! stays unchanged, so that it may be read again: by `check`, by the assembly, by a reload.
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::KeySpec;
@@ -467,8 +468,7 @@ mod tests {
 
     #[test]
     fn keys_below_a_prefix_have_a_table_of_their_own() {
-        let given =
-            [("interceptors", "i1"), ("interceptors.i1.times", "3"), ("interceptors.i1.x", "1")];
+        let given = [("interceptors.i1.times", "3"), ("interceptors.i1.x", "1")];
         let (times, said) = Scope::for_test(&given, |scope| {
             Outer::read(scope)?;
             Inner::read(&mut scope.nested("interceptors.i1."))
