@@ -72,7 +72,7 @@ impl ChannelProcessor {
         &self.parts.counters
     }
 
-    /// What the channels vouch for now.
+    /// What the channels vouch for at this moment.
     #[must_use]
     pub fn vouched(&self) -> Vouched {
         let required = self.parts.selector.required();

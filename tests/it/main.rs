@@ -1,0 +1,3 @@
+//! Everything that needs no network and no real disk beyond a temporary folder: seconds.
+
+mod tidy;
