@@ -13,5 +13,6 @@ pub mod clock; // the only time and the only waiting
 pub mod component; // what each part is given
 pub mod config;
 pub mod event; // what travels
+pub mod progress; // what a runner is doing
 pub mod ranges; // how it is counted
 pub mod status; // what the operator sees // the language

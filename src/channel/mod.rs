@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use lease::{Lease, Settle};
-pub use receipt::{Promise, Receipt};
+pub use receipt::{Promise, Receipt, Receipts};
 
 /// A channel that runs.
 pub trait Channel: Send + Sync {

@@ -2,6 +2,7 @@
 
 use super::ChannelError;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::collections::VecDeque;
 
 /// What `put`, `settle` and `commit` hand out. Dropping it does not undo anything.
 #[derive(Debug)]
@@ -66,9 +67,36 @@ impl Promise {
     }
 }
 
+/// Receipts that are looked at later, in order: what lets a sink go on while its last commits are being synced.
+#[derive(Debug, Default)]
+pub struct Receipts(VecDeque<Receipt>);
+
+impl Receipts {
+    /// Adds one; waits for the oldest while more than `bound` are outstanding.
+    pub fn push(&mut self, receipt: Receipt, bound: usize) -> Result<(), ChannelError> {
+        self.0.push_back(receipt);
+        self.look(bound)
+    }
+
+    /// Waits until no more than `bound` are outstanding. Says what went wrong with any that was answered.
+    pub fn look(&mut self, bound: usize) -> Result<(), ChannelError> {
+        while let Some(mut receipt) = self.0.pop_front() {
+            match receipt.poll() {
+                Some(answer) => answer?,
+                None if self.0.len() >= bound => receipt.wait()?,
+                None => {
+                    self.0.push_front(receipt);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Receipt;
+    use super::{Receipt, Receipts};
     use crate::channel::ChannelError;
 
     #[test]
@@ -83,5 +111,19 @@ mod tests {
         let (promise, receipt) = Receipt::pending(closed);
         promise.answer(Ok(()));
         assert_eq!(receipt.wait(), Ok(()));
+    }
+
+    #[test]
+    fn a_commit_that_failed_is_heard_of_at_the_next_look() {
+        let closed = ChannelError::Closed { channel: "c1".into() };
+        let mut receipts = Receipts::default();
+        let (first, receipt) = Receipt::pending(closed.clone());
+        assert_eq!(receipts.push(receipt, 2), Ok(()));
+        let (second, receipt) = Receipt::pending(closed.clone());
+        assert_eq!(receipts.push(receipt, 2), Ok(()), "two may be outstanding");
+        first.answer(Ok(()));
+        second.answer(Err(closed.clone()));
+        assert_eq!(receipts.look(2), Err(closed));
+        assert_eq!(receipts.look(0), Ok(()), "nothing is left to wait for");
     }
 }

@@ -1,5 +1,6 @@
 //! ③ Which channels an event goes to.
 
+use crate::component::Context;
 use crate::config::keys::{KeySpec, Scope};
 use crate::event::{Batch, ComponentName};
 use std::fmt::Debug;
@@ -52,6 +53,6 @@ pub struct SelectorKind {
 
 /// A selector whose keys are right.
 pub trait StartSelector: Debug + Send + Sync {
-    /// Builds it for these channels, in this order.
-    fn start(&self, channels: &[ComponentName]) -> Box<dyn ChannelSelector>;
+    /// Builds it for these channels, in this order. `context` is the source's.
+    fn start(&self, context: &Context, channels: &[ComponentName]) -> Box<dyn ChannelSelector>;
 }

@@ -13,6 +13,12 @@ pub trait Sink: Send {
     /// [`PASS_WAIT_MAX`] in all, so that a stop is heeded. A failure has put the events back.
     fn process(&mut self) -> Result<Pass, Failure>;
 
+    /// Settles what was acknowledged since the last pass, takes nothing more and waits for nothing; says whether something
+    /// is still in flight. Called instead of [`Self::process`] while another sink of the group makes the passes.
+    fn settle(&mut self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
     /// The last pass: finishes what is in flight within `bound`, puts the rest back.
     fn drain(&mut self, bound: Duration);
 }
