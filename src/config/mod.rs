@@ -5,6 +5,7 @@
 //! it is handed the registries (`kind`). Nothing is opened here.
 
 pub mod diagnostic;
+pub mod java;
 pub mod keys;
 pub mod kind;
 pub mod pattern;
@@ -13,4 +14,5 @@ pub mod section;
 pub mod span;
 pub mod suggest;
 pub mod surroundings;
+pub mod syntax;
 pub mod value;
