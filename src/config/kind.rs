@@ -74,6 +74,16 @@ impl Family {
     }
 }
 
+impl Family {
+    /// What happens to `agent` when a component of this family is not to be had.
+    #[must_use]
+    pub fn left_out(self, name: &str, agent: &str) -> String {
+        let others =
+            if self == Self::Channel { ", nor will what has no other channel" } else { "" };
+        format!("`{name}` will not start{others}; the rest of `{agent}` will")
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.noun())

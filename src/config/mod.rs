@@ -4,14 +4,20 @@
 //! kept (`graph`), and each component's keys are read by its own table (`keys`, `scope`, `value`). Config knows no component:
 //! it is handed the registries (`kind`). Nothing is opened here.
 
+pub mod canonical;
 pub mod diagnostic;
+pub mod files;
+pub mod filter;
+pub mod graph;
 pub mod java;
 pub mod keys;
 pub mod kind;
+pub mod load;
 pub mod pattern;
 pub mod scope;
 pub mod section;
 pub mod span;
+pub mod substitute;
 pub mod suggest;
 pub mod surroundings;
 pub mod syntax;

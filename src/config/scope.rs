@@ -318,13 +318,7 @@ impl<'a> Scope<'a> {
     /// What happens to the agent when this component is not to be had.
     #[must_use]
     pub fn left_out(&self) -> String {
-        let (name, agent) = (self.component(), self.agent());
-        match self.family() {
-            Family::Channel => format!(
-                "`{name}` will not start, nor will what has no other channel; the rest of `{agent}` will"
-            ),
-            _ => format!("`{name}` will not start; the rest of `{agent}` will"),
-        }
+        self.family().left_out(self.component(), self.agent())
     }
 
     /// Reports that a required key is not there: at its misspelling, if there is one, else at the component.

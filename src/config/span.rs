@@ -84,6 +84,18 @@ impl Source {
         Self { name: name.into(), text, lines, hidden: Vec::new() }
     }
 
+    /// A file that could not be read: it has a name and nothing else.
+    #[must_use]
+    pub fn unread(name: impl Into<String>) -> Self {
+        Self { name: name.into(), text: String::new(), lines: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// Whether it was read.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// The name it was given with.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -100,7 +112,7 @@ impl Source {
     #[must_use]
     pub fn place(&self, at: usize) -> Place {
         let line = self.lines.partition_point(|begin| *begin <= at).max(1);
-        let begin = self.lines[line - 1];
+        let begin = self.lines.get(line - 1).copied().unwrap_or_default();
         let column = self.text.get(begin..at).map_or_else(
             || self.text.get(begin..).map_or(0, |rest| rest.chars().count()),
             |before| before.chars().count(),
@@ -172,10 +184,11 @@ impl Sources {
         self.0.iter()
     }
 
-    /// `file:line:column` of a span's beginning, which a terminal makes a link.
+    /// `file:line:column` of a span's beginning, which a terminal makes a link; the mere file if it could not be read.
     #[must_use]
     pub fn locate(&self, span: Span) -> String {
         match self.get(span.file) {
+            Some(source) if !source.is_read() => source.name().to_owned(),
             Some(source) => {
                 let place = source.place(span.start);
                 format!("{}:{}:{}", source.name(), place.line, place.column)

@@ -11,6 +11,8 @@ pub struct Surroundings {
     pub environment: BTreeMap<String, String>,
     /// System properties: the process's own, overridden by `-Dname=value`.
     pub properties: BTreeMap<String, String>,
+    /// The time of loading, in milliseconds since 1970.
+    pub now_ms: i64,
 }
 
 impl Surroundings {

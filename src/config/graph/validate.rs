@@ -1,0 +1,464 @@
+//! What Flume drops of an agent, step by step in its order: filters, channels, sources, sinks, groups.
+//!
+//! Each step leaves Flume's error objects and a remark of ours. Flume walks its lists as hash sets, and an object may be
+//! told twice when the component after it cannot be made: that is kept, for `plan` must print the same.
+
+use super::flume_types::{Made, Unmakeable, known, make};
+use super::{AgentGraph, Described, Dialect, FlumeError, Kept, KeptAs, Level};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::filter::{Filter, Filtered, NoFilter};
+use crate::config::java::{HashOrder, split_blanks, trim};
+use crate::config::kind::Family;
+use crate::config::scope::Property;
+use crate::config::span::Span;
+use crate::config::suggest::closest;
+use crate::config::surroundings::Surroundings;
+
+/// What was made of an agent.
+#[derive(Debug)]
+pub struct Validated {
+    /// What survived.
+    pub graph: AgentGraph,
+    /// Flume's error objects.
+    pub errors: Vec<FlumeError>,
+    /// The exception that would end Flume altogether.
+    pub load_error: Option<String>,
+}
+
+/// An agent while it is being validated.
+pub(super) struct Validator {
+    pub(super) agent: Described,
+    pub(super) dialect: Dialect,
+    pub(super) errors: Vec<FlumeError>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Why Flume ends here, if it does.
+    pub(super) load_error: Option<String>,
+    /// Components without a list, whose names a remark has guessed already.
+    pub(super) guessed: Vec<(&'static str, String)>,
+}
+
+/// The component is dropped, and that has been told.
+pub(super) struct Dropped;
+
+/// Drops what Flume drops. External filters are run only if `run_external`.
+#[must_use]
+pub fn validate(
+    mut agent: Described,
+    dialect: Dialect,
+    surroundings: &Surroundings,
+    run_external: bool,
+) -> Validated {
+    let diagnostics = std::mem::take(&mut agent.diagnostics);
+    let place = agent.place;
+    let mut validator = Validator {
+        agent,
+        dialect,
+        errors: Vec::new(),
+        diagnostics,
+        load_error: None,
+        guessed: Vec::new(),
+    };
+    let filters = validator.filters(surroundings, run_external);
+    let mut graph = if dialect == Dialect::Tailwater && validator.agent.is_consumer() {
+        validator.consumers()
+    } else {
+        validator.parts()
+    };
+    graph.filters = filters;
+    graph.place = place;
+    graph.diagnostics = validator.diagnostics;
+    Validated { graph, errors: validator.errors, load_error: validator.load_error }
+}
+
+impl Validator {
+    /// Channels, then what hangs on them.
+    fn parts(&mut self) -> AgentGraph {
+        let mut graph = AgentGraph::default();
+        if !self.agent.lists.contains_key("channels") {
+            self.error("channels", "PROPERTY_VALUE_NULL", Level::Error);
+            self.without_channels();
+            return graph;
+        }
+        graph.channels = self.channels();
+        if graph.channels.is_empty() {
+            self.error("channels", "PROPERTY_VALUE_NULL", Level::Error);
+            self.unless_told(self.list_place("channels"), "has no channel left");
+            return graph;
+        }
+        let channels: Vec<&str> =
+            graph.channels.iter().map(|channel| channel.name.as_str()).collect();
+        graph.sources = self.sources(&channels);
+        graph.sinks = self.sinks(&channels);
+        let sinks: Vec<&str> = graph.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        graph.groups = self.groups(&sinks);
+        if graph.sources.is_empty() && graph.sinks.is_empty() {
+            self.error("sources", "PROPERTY_VALUE_NULL", Level::Error);
+            self.error("sinks", "PROPERTY_VALUE_NULL", Level::Error);
+            self.unless_told(self.agent.place, "has neither a source nor a sink left");
+            return graph;
+        }
+        self.unlisted();
+        graph.valid = true;
+        graph
+    }
+
+    /// Makes the config filters and lets them through all properties.
+    fn filters(&mut self, surroundings: &Surroundings, run_external: bool) -> Vec<Kept> {
+        let kept = self.listed("configfilters", Family::ConfigFilter, |_, kept| Ok(kept));
+        let mut filters = Vec::new();
+        let names: HashOrder<&str> =
+            HashOrder::of_list(kept.iter().map(|f| f.name.as_str()).collect());
+        for filter in names.into_keys().filter_map(|name| kept.iter().find(|f| f.name == name)) {
+            match Filter::create(&filter.name, &filter.properties) {
+                Ok(made) => filters.push(made),
+                Err(no) => self.no_filter(filter, &no),
+            }
+        }
+        let agent = self.agent.name.clone();
+        for (word, components) in &mut self.agent.components {
+            if *word == "configfilters" {
+                continue;
+            }
+            for (name, properties) in components {
+                for filter in &filters {
+                    let said = filter.apply(properties, surroundings, run_external);
+                    let path = format!("{agent}.{word}.{name}");
+                    let remarks = said.iter().filter_map(|said| filtered(said, &path, properties));
+                    self.diagnostics.extend(remarks);
+                }
+            }
+        }
+        kept
+    }
+
+    /// Tells that a filter cannot be made. Flume goes on without it.
+    fn no_filter(&mut self, filter: &Kept, no: &NoFilter) {
+        let path = format!("{}.configfilters.{}", self.agent.name, filter.name);
+        let stays = "its references stay as they are written, as in Flume";
+        self.diagnostics.push(match no {
+            NoFilter::NotHere => Diagnostic::error(
+                "not-here",
+                filter.place,
+                format!("`{path}` is of type `{}`, which cannot be had here", filter.type_name),
+                "nothing starts: what it stands for would be missing",
+            )
+            .expected("expected `env` or `external`")
+            .help("put the secrets into environment variables (`env`), or let a command print them (`external`)")
+            .fatal(),
+            NoFilter::Wrong(why) => Diagnostic::error(
+                "wrong-filter",
+                filter.place,
+                format!("`{path}` cannot be made: {why}"),
+                stays,
+            )
+            .expected("this filter"),
+        });
+    }
+
+    fn channels(&mut self) -> Vec<Kept> {
+        self.listed("channels", Family::Channel, |_, kept| Ok(kept))
+    }
+
+    fn consumers(&mut self) -> AgentGraph {
+        let mut graph = AgentGraph::default();
+        graph.consumers = self.listed_as_they_are("consumers");
+        for word in ["sources", "channels", "sinks", "sinkgroups"] {
+            if let Some(list) = self.agent.lists.get(word) {
+                let message = format!("`{}` has consumers and `{word}`", self.agent.name);
+                self.diagnostics.push(
+                    Diagnostic::error("mixed-program", list.span, message, "the list is ignored")
+                        .expected("a program is an agent or a consumer")
+                        .help("give the agent another name"),
+                );
+            }
+        }
+        if graph.consumers.is_empty() {
+            self.unless_told(self.list_place("consumers"), "has no consumer left");
+        } else {
+            graph.valid = true;
+            self.unlisted();
+        }
+        graph
+    }
+
+    /// The components of a list that Flume would keep, in the order of the list. `finish` judges what its kind alone has.
+    pub(super) fn listed(
+        &mut self,
+        word: &'static str,
+        family: Family,
+        mut finish: impl FnMut(&mut Finishing<'_>, Kept) -> Result<Kept, Dropped>,
+    ) -> Vec<Kept> {
+        let Some(list) = self.agent.lists.get(word).cloned() else { return Vec::new() };
+        let written = split_blanks(&list.value);
+        let mut kept = Vec::new();
+        // Flume tells the errors of the component before once more when one cannot be made at all.
+        let mut last: Vec<FlumeError> = Vec::new();
+        for name in HashOrder::of_list(written.clone()).into_keys() {
+            let Some(properties) = self.agent.component(word, name).cloned() else {
+                self.error(name, "CONFIG_ERROR", Level::Error);
+                self.without_properties(word, family, name);
+                continue;
+            };
+            let Ok(component) = self.make(word, family, name, properties, &mut last) else {
+                continue;
+            };
+            let mut finishing = Finishing { validator: self, own: &mut last };
+            if let Ok(component) = finish(&mut finishing, component) {
+                kept.push(component);
+            }
+        }
+        let place = |kept: &Kept| written.iter().position(|name| *name == kept.name);
+        kept.sort_by_key(place);
+        kept
+    }
+
+    /// The components of a list that Flume knows nothing of.
+    fn listed_as_they_are(&mut self, word: &'static str) -> Vec<Kept> {
+        let Some(list) = self.agent.lists.get(word).cloned() else { return Vec::new() };
+        let mut kept: Vec<Kept> = Vec::new();
+        for name in split_blanks(&list.value) {
+            if kept.iter().any(|kept| kept.name == name) {
+                continue;
+            }
+            match self.agent.component(word, name).cloned() {
+                Some(properties) => kept.push(Kept {
+                    name: name.to_owned(),
+                    type_name: "consumer".to_owned(),
+                    kept_as: KeptAs::Context,
+                    channels: Vec::new(),
+                    place: self.list_place_of(word, name),
+                    properties,
+                }),
+                None => self.without_properties(word, Family::Consumer, name),
+            }
+        }
+        kept
+    }
+
+    /// What Flume makes of a component's type (or its `config` property) before it looks any further.
+    fn make(
+        &mut self,
+        word: &'static str,
+        family: Family,
+        name: &str,
+        properties: Vec<Property>,
+        last: &mut Vec<FlumeError>,
+    ) -> Result<Kept, Dropped> {
+        let find = |key: &str| properties.iter().find(|property| property.key == key);
+        let type_property = find("type");
+        let type_name = type_property.map(|property| property.value.as_str());
+        let config = find("config").filter(|config| !config.value.is_empty());
+        let (settings, given) = match (known(family, type_name), config) {
+            (Some(alias), _) => (alias, true),
+            (None, Some(config)) => (config.value.as_str(), true),
+            (None, None) => ("OTHER", false),
+        };
+        let made = match make(family, name, settings) {
+            Ok(made) => made,
+            Err(why) => {
+                self.errors.extend(last.iter().cloned());
+                if why == Unmakeable::Fatal {
+                    self.load_error = Some("java.lang.ClassCastException".to_owned());
+                }
+                self.wrong_config(
+                    word,
+                    family,
+                    name,
+                    config.map_or_else(Span::default, |c| c.value_span),
+                );
+                return Err(Dropped);
+            }
+        };
+        last.clear();
+        let Some(type_name) = type_name.filter(|text| !text.is_empty()) else {
+            let error = FlumeError {
+                component: name.to_owned(),
+                key: "type".to_owned(),
+                error: "ATTRS_MISSING",
+                level: Level::Error,
+            };
+            last.push(error.clone());
+            self.errors.push(error);
+            self.missing_key(word, family, name, &properties, "type");
+            return Err(Dropped);
+        };
+        let kept_as = match made {
+            Made::Object(component_name) if given => {
+                KeptAs::Object { component_name, selector: None }
+            }
+            _ => KeptAs::Context,
+        };
+        let place = type_property.map_or_else(Span::default, |property| property.value_span);
+        let (name, type_name) = (name.to_owned(), type_name.to_owned());
+        Ok(Kept { name, type_name, kept_as, channels: Vec::new(), place, properties })
+    }
+
+    /// Notes one of Flume's error objects about the agent.
+    pub(super) fn error(&mut self, key: &str, error: &'static str, level: Level) {
+        let (component, key) = (self.agent.name.clone(), key.to_owned());
+        self.errors.push(FlumeError { component, key, error, level });
+    }
+
+    /// Where a list's value stands.
+    pub(super) fn list_place(&self, word: &str) -> Span {
+        self.agent.lists.get(word).map_or(self.agent.place, |list| list.span)
+    }
+
+    /// Where a name stands in a list.
+    pub(super) fn list_place_of(&self, word: &str, name: &str) -> Span {
+        self.agent.lists.get(word).map_or(self.agent.place, |list| list.place_of(name))
+    }
+
+    /// Tells that the agent has nothing left, unless what led to it has been told.
+    fn unless_told(&mut self, span: Span, what: &str) {
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
+        let name = &self.agent.name;
+        let remark = Diagnostic::error(
+            "nothing-left",
+            span,
+            format!("`{name}` {what}"),
+            format!("nothing of `{name}` starts"),
+        );
+        self.diagnostics.push(remark.expected("expected at least one"));
+    }
+
+    fn without_channels(&mut self) {
+        let name = self.agent.name.clone();
+        let remark = Diagnostic::error(
+            "no-channels",
+            self.agent.place,
+            format!("`{name}` has no list of channels"),
+            format!("nothing of `{name}` starts"),
+        )
+        .expected(format!("needs `{name}.channels`"));
+        self.diagnostics.push(remark);
+    }
+
+    /// A listed component that nothing is said about.
+    pub(super) fn without_properties(&mut self, word: &'static str, family: Family, name: &str) {
+        let agent = self.agent.name.clone();
+        let listed: Vec<&str> =
+            self.agent.lists.get(word).map_or_else(Vec::new, |list| split_blanks(&list.value));
+        let others = self.agent.components.get(word);
+        let unlisted = others.into_iter().flatten().map(|(other, _)| other.as_str());
+        let guess = closest(name, unlisted.filter(|other| !listed.contains(other)));
+        let help = match guess {
+            Some(guess) => Some(format!("did you mean `{guess}`, which has properties?")),
+            None if name.contains(',') => Some("write blanks between names, not commas".to_owned()),
+            None if name.trim() != name || name.contains('\t') => {
+                Some("write single spaces between groups".to_owned())
+            }
+            None => None,
+        };
+        let guess = guess.map(str::to_owned);
+        self.guessed.extend(guess.map(|guess| (word, guess)));
+        let remark = Diagnostic::error(
+            "no-properties",
+            self.list_place_of(word, name),
+            format!("`{agent}.{word}` lists `{name}`, which has no properties"),
+            family.left_out(name, &agent),
+        )
+        .expected(format!("there is no `{agent}.{word}.{name}.…`"))
+        .maybe_help(help);
+        self.diagnostics.push(remark);
+    }
+
+    /// A component without a key that it cannot do without.
+    pub(super) fn missing_key(
+        &mut self,
+        word: &str,
+        family: Family,
+        name: &str,
+        properties: &[Property],
+        key: &str,
+    ) {
+        let agent = &self.agent.name;
+        let misspelt = closest(key, properties.iter().map(|property| property.key.as_str()));
+        let misspelt = misspelt.and_then(|found| properties.iter().find(|p| p.key == found));
+        let message = format!("`{agent}.{word}.{name}` has no `{key}`");
+        let effect = family.left_out(name, agent);
+        let remark = match (misspelt, properties.first()) {
+            (Some(property), _) => {
+                Diagnostic::error("missing-key", property.key_span, message, effect)
+                    .expected(format!("not a key of a {family}"))
+                    .help(format!("did you mean `{key}`?"))
+            }
+            (None, first) => {
+                let span = first.map_or(self.agent.place, |property| property.key_span);
+                Diagnostic::error("missing-key", span, message, effect)
+                    .expected(format!("needs `{key}`"))
+            }
+        };
+        self.diagnostics.push(remark);
+    }
+
+    fn wrong_config(&mut self, word: &str, family: Family, name: &str, span: Span) {
+        let agent = &self.agent.name;
+        let remark = Diagnostic::error(
+            "wrong-config",
+            span,
+            format!("`{agent}.{word}.{name}.config` names no settings of Flume's"),
+            family.left_out(name, agent),
+        );
+        self.diagnostics.push(remark.expected("Flume reads this key as a class of settings"));
+    }
+
+    /// Components that have properties and are in no list.
+    fn unlisted(&mut self) {
+        let agent = self.agent.name.clone();
+        for (word, components) in &self.agent.components {
+            let list = self.agent.lists.get(word).map_or("", |list| list.value.as_str());
+            let split = if *word == "sinkgroups" {
+                crate::config::java::split_single(list)
+            } else {
+                split_blanks(list)
+            };
+            for (name, properties) in components {
+                let told = self.guessed.iter().any(|(of, known)| of == word && known == name);
+                if split.contains(&name.as_str()) || told {
+                    continue;
+                }
+                let Some(first) = properties.first() else { continue };
+                let list = trim(list);
+                let gap = if list.is_empty() { "" } else { " " };
+                let remark = Diagnostic::warning(
+                    "not-listed",
+                    first.key_span,
+                    format!("`{agent}.{word}.{name}` is not in `{agent}.{word}`"),
+                    format!("`{name}` does not start, as in Flume"),
+                )
+                .expected("a property of a component that is not listed")
+                .help(format!("write `{agent}.{word} = {list}{gap}{name}` if it is to start"));
+                self.diagnostics.push(remark);
+            }
+        }
+    }
+}
+
+/// What the step of one kind may do to a component that is otherwise right.
+pub(super) struct Finishing<'a> {
+    pub(super) validator: &'a mut Validator,
+    /// The errors of this component alone.
+    own: &'a mut Vec<FlumeError>,
+}
+
+impl Finishing<'_> {
+    /// Notes one of Flume's error objects about the component.
+    pub(super) fn error(&mut self, component: &str, key: &str, error: &'static str) {
+        let (component, key) = (component.to_owned(), key.to_owned());
+        let error = FlumeError { component, key, error, level: Level::Error };
+        self.own.push(error.clone());
+        self.validator.errors.push(error);
+    }
+}
+
+/// The remark on what a filter did, if it deserves one.
+fn filtered(said: &Filtered, path: &str, properties: &[Property]) -> Option<Diagnostic> {
+    let Filtered::Failed { key, filter, why } = said else { return None };
+    let span = properties.iter().find(|property| property.key == *key)?.value_span;
+    let message = format!("filter `{filter}` has no answer for `{path}.{key}`: {why}");
+    let effect = "the reference stays as it is written, as in Flume";
+    Some(Diagnostic::warning("no-answer", span, message, effect).expected("not replaced"))
+}

@@ -1,0 +1,347 @@
+//! From files to a graph: decoded, parsed, merged, substituted, validated. Nothing is opened, and nothing stops at the first
+//! mistake.
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::files::{Charset, Text, decode};
+use crate::config::graph::{Dialect, Given, Graph, accept, validate};
+use crate::config::span::{FileIndex, Source, Sources, Span};
+use crate::config::substitute::{Failure, Order, Resolved, resolve};
+use crate::config::surroundings::Surroundings;
+use crate::config::syntax::{Entry, parse};
+use std::collections::BTreeMap;
+
+/// What files come to.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The files, for whoever shows a remark.
+    pub sources: Sources,
+    /// What survived.
+    pub graph: Graph,
+    /// What is to be said about the files as a whole; what concerns one agent is with the agent.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads files, later ones over earlier ones. `run_external` says of which agents external filters may be run.
+#[must_use]
+pub fn load(
+    texts: &[Text],
+    surroundings: &Surroundings,
+    dialect: Dialect,
+    run_external: &dyn Fn(&str) -> bool,
+) -> Loaded {
+    let mut loading = Loading { dialect, sources: Sources::default(), diagnostics: Vec::new() };
+    let mut merged = Merged::default();
+    for text in texts {
+        let (file, entries) = loading.file(text);
+        loading.diagnostics.extend(merged.add(file, entries));
+    }
+    let entries = merged.entries;
+    let fatal = loading.diagnostics.iter().any(|remark| remark.fatal);
+    let mut graph = Graph::default();
+    if entries.is_empty() && !fatal {
+        loading.nothing();
+    } else {
+        let given = loading.substitute(&entries, surroundings);
+        let accepted = accept(&given, dialect);
+        loading.diagnostics.extend(accepted.diagnostics);
+        graph.errors = accepted.errors;
+        for (name, described) in accepted.agents {
+            let validated = validate(described, dialect, surroundings, run_external(&name));
+            graph.errors.extend(validated.errors);
+            graph.load_error = graph.load_error.take().or(validated.load_error);
+            if !validated.graph.valid {
+                graph.errors.push(crate::config::graph::FlumeError {
+                    component: name.clone(),
+                    key: String::new(),
+                    error: "AGENT_CONFIGURATION_INVALID",
+                    level: crate::config::graph::Level::Error,
+                });
+            }
+            graph.agents.insert(name, validated.graph);
+        }
+    }
+    let first_fatal = loading.diagnostics.iter().find(|remark| remark.fatal);
+    graph.load_error = first_fatal.map(|remark| remark.message.clone()).or(graph.load_error);
+    for entry in &entries {
+        loading.hide_secret(entry);
+    }
+    Loaded { sources: loading.sources, graph, diagnostics: loading.diagnostics }
+}
+
+struct Loading {
+    dialect: Dialect,
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loading {
+    /// Decodes and parses one file.
+    fn file(&mut self, text: &Text) -> (FileIndex, Vec<Entry>) {
+        let charset = match self.dialect {
+            Dialect::Tailwater => Charset::Utf8OrLatin1,
+            Dialect::Flume111 => Charset::Latin1,
+        };
+        let next = FileIndex(u32::try_from(self.sources.iter().count()).unwrap_or(u32::MAX));
+        let (source, said) = decode(text, charset, next);
+        self.diagnostics.extend(said);
+        let parsed = parse(next, source.text());
+        self.diagnostics.extend(parsed.diagnostics);
+        if charset == Charset::Utf8OrLatin1 {
+            self.diagnostics.extend(other_in_flume(&source, text, &parsed.entries));
+        }
+        (self.sources.add(source), parsed.entries)
+    }
+
+    /// A file without a single property: Flume ends on it.
+    fn nothing(&mut self) {
+        let names: Vec<&str> = self.sources.iter().map(Source::name).collect();
+        let message = format!("there is no property in `{}`", names.join("`, `"));
+        let span = Span::default();
+        self.diagnostics.push(
+            Diagnostic::error("empty-file", span, message, "nothing starts")
+                .expected("expected `KEY = VALUE`")
+                .fatal(),
+        );
+    }
+
+    /// Replaces the references in all values.
+    fn substitute(&mut self, entries: &[Entry], surroundings: &Surroundings) -> Vec<Given> {
+        let order = match self.dialect {
+            Dialect::Tailwater => Order::AsNeeded,
+            Dialect::Flume111 => Order::AsFlume,
+        };
+        let values: Vec<(&str, &str)> =
+            entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
+        let mut resolved = resolve(&values, surroundings, order);
+        self.diagnostics.extend(told(&resolved, entries));
+        let given = entries.iter().map(|entry| Given {
+            key: entry.key.clone(),
+            value: match resolved.values.remove(&entry.key) {
+                Some(Ok(value)) => value,
+                _ => entry.value.clone(),
+            },
+            key_span: entry.key_span,
+            value_span: entry.value_span,
+        });
+        given.collect()
+    }
+
+    /// What stands behind a key that sounds like a secret is shown to nobody.
+    fn hide_secret(&mut self, entry: &Entry) {
+        if !sounds_secret(&entry.key) {
+            return;
+        }
+        if let Some(source) = self.sources.get_mut(entry.value_span.file) {
+            source.hide(entry.value_span.start..entry.value_span.end);
+        }
+    }
+}
+
+/// The entries of all files, each key once, in the order in which the keys first came.
+#[derive(Default)]
+struct Merged {
+    entries: Vec<Entry>,
+    index: BTreeMap<String, usize>,
+}
+
+impl Merged {
+    /// Lays a file's entries over those before. Of two equal keys in one file the first is told: that is a slip; in two files
+    /// it is their purpose.
+    fn add(&mut self, file: FileIndex, entries: Vec<Entry>) -> Vec<Diagnostic> {
+        let mut said = Vec::new();
+        for entry in entries {
+            let Some(known) = self.index.get(&entry.key).and_then(|at| self.entries.get_mut(*at))
+            else {
+                self.index.insert(entry.key.clone(), self.entries.len());
+                self.entries.push(entry);
+                continue;
+            };
+            if known.key_span.file == file && !entry.key.is_empty() {
+                let message = format!("`{}` is given twice", entry.key);
+                let effect = if known.value.trim() == entry.value.trim() {
+                    "none: both say the same"
+                } else {
+                    "this line counts, as in Flume; the one before is ignored"
+                };
+                said.push(
+                    Diagnostic::warning("duplicate-key", entry.key_span, message, effect)
+                        .expected("given again")
+                        .note(known.key_span, "given before"),
+                );
+            }
+            *known = entry;
+        }
+        said
+    }
+}
+
+/// Words in a key whose value is a secret, unless the key names a place to find it.
+const SECRET_WORDS: [&str; 7] =
+    ["password", "passwd", "passphrase", "secret", "token", "credential", "jaas.config"];
+/// Endings of keys that name a place or a kind.
+const NO_SECRET: [&str; 6] = ["file", "path", "type", "class", "provider", "location"];
+
+/// Whether the value of a key must not be shown, by the sound of the key.
+#[must_use]
+pub fn sounds_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+        && !NO_SECRET.iter().any(|ending| key.ends_with(ending))
+}
+
+/// The remark that Flume would read other characters here: one for a file, at the first value concerned.
+fn other_in_flume(source: &Source, text: &Text, entries: &[Entry]) -> Option<Diagnostic> {
+    // Where the bytes were no UTF-8, both read ISO-8859-1.
+    std::str::from_utf8(text.bytes.as_deref().ok()?).ok()?;
+    let raw = |span: Span| source.text().get(span.start..span.end).unwrap_or_default();
+    let entry = entries
+        .iter()
+        .find(|entry| !raw(entry.value_span).is_ascii() || !raw(entry.key_span).is_ascii())?;
+    let span = if raw(entry.value_span).is_ascii() { entry.key_span } else { entry.value_span };
+    let flumes: String =
+        raw(span).bytes().map(char::from).filter(|c| !c.is_control()).take(40).collect();
+    Some(
+        Diagnostic::warning(
+            "other-characters",
+            span,
+            "these characters are read as UTF-8",
+            format!(
+                "none, unless Flume 1.11 reads the file too: it would take them for `{flumes}`"
+            ),
+        )
+        .expected("not ASCII"),
+    )
+}
+
+/// What is to be said about references.
+fn told(resolved: &Resolved, entries: &[Entry]) -> Vec<Diagnostic> {
+    let mut said = Vec::new();
+    for entry in entries {
+        let key = &entry.key;
+        if let Some(Err(failure)) = resolved.values.get(key) {
+            said.push(failed(failure, entry));
+        }
+        if resolved.loops.contains(key) {
+            let message = format!("the value of `{key}` leads back to itself");
+            let effect = "the reference stays as it is written, as in Flume";
+            said.push(
+                Diagnostic::warning("reference-loop", entry.value_span, message, effect)
+                    .expected("a reference to this very key, or by way of others"),
+            );
+        }
+    }
+    for (key, name) in &resolved.unresolved {
+        let Some(entry) = entries.iter().find(|entry| entry.key == *key) else { continue };
+        let reference = format!("${{{name}");
+        let loops = resolved.loops.contains(key);
+        if loops
+            || is_meant_for_others(entry)
+            || name.contains('[')
+            || !entry.value.contains(&reference)
+        {
+            continue;
+        }
+        let message = format!("`{reference}}}` stands for nothing");
+        let effect = "it stays as it is written, as in Flume";
+        let help = match name.split_once(':') {
+            Some(("env", variable)) => format!("set the environment variable `{variable}`"),
+            Some(("sys", property)) => format!("give `-D{property}=VALUE`"),
+            _ => format!("write `${{{name}:-DEFAULT}}` for a default"),
+        };
+        said.push(
+            Diagnostic::warning("unresolved-reference", entry.value_span, message, effect)
+                .expected("has a reference that is not replaced")
+                .help(help),
+        );
+    }
+    said.dedup();
+    said
+}
+
+/// Values in which a reference may be meant for a shell, a pattern or a replacement.
+fn is_meant_for_others(entry: &Entry) -> bool {
+    let endings = ["command", "shell", "replaceString", "searchPattern", "regex"];
+    endings.iter().any(|ending| entry.key.ends_with(ending))
+}
+
+/// The end of everything, in a value.
+fn failed(failure: &Failure, entry: &Entry) -> Diagnostic {
+    let (message, expected) = match failure {
+        Failure::Loop(way) => (
+            format!("the value of `{}` never ends", entry.key),
+            format!("`{}` leads back", way.join("` → `")),
+        ),
+        Failure::Lookup(why) => (why.clone(), "cannot be looked up".to_owned()),
+        Failure::TooDeep => (
+            format!("the references in `{}` are nested too deep", entry.key),
+            "too deep".to_owned(),
+        ),
+        Failure::TooLarge => (
+            format!("the value of `{}` grows beyond all bounds", entry.key),
+            "too large".to_owned(),
+        ),
+    };
+    Diagnostic::error("wrong-reference", entry.value_span, message, "nothing starts, as in Flume")
+        .expected(expected)
+        .fatal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{load, sounds_secret};
+    use crate::config::files::Text;
+    use crate::config::graph::Dialect;
+    use crate::config::surroundings::Surroundings;
+
+    fn codes(texts: &[(&str, &str)]) -> Vec<String> {
+        let texts: Vec<Text> = texts.iter().map(|(name, text)| Text::new(*name, *text)).collect();
+        let loaded = load(&texts, &Surroundings::default(), Dialect::Tailwater, &|_| false);
+        let said = loaded.diagnostics.iter();
+        said.map(|remark| format!("{} {}", loaded.sources.locate(remark.span), remark.code))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_given_twice_in_one_file_is_told_and_in_two_files_is_meant() {
+        assert_eq!(codes(&[("f", "a.x = 1\na.x = 2")]), ["f:2:1 duplicate-key"]);
+        assert!(codes(&[("f", "a.sinks = 1"), ("g", "a.sinks = 2")]).is_empty());
+    }
+
+    #[test]
+    fn a_later_file_lies_over_an_earlier_one() {
+        let texts = [
+            Text::new(
+                "f",
+                "a.channels = c1\na.channels.c1.type = memory\na.sinks = k\na.sinks.k.type = x\na.sinks.k.channel = c1",
+            ),
+            Text::new("g", "a.sinks.k.type = y"),
+        ];
+        let loaded = load(&texts, &Surroundings::default(), Dialect::Tailwater, &|_| false);
+        assert_eq!(loaded.graph.agents["a"].sinks[0].type_name, "y");
+    }
+
+    #[test]
+    fn references_that_stand_for_nothing_are_told_but_not_those_of_a_shell() {
+        assert_eq!(codes(&[("f", "a.sinks = ${env:NOPE}")]), ["f:1:11 unresolved-reference"]);
+        assert!(codes(&[("f", "a.sources.r.command = echo ${HOME}")]).is_empty());
+        assert_eq!(codes(&[("f", "a.sinks = ${a.sinks}")]), ["f:1:11 reference-loop"]);
+        assert_eq!(codes(&[("f", "a.sinks = ${java:nope}")]), ["f:1:11 wrong-reference"]);
+    }
+
+    #[test]
+    fn an_empty_file_is_told() {
+        assert_eq!(codes(&[("f", "# nothing\n")]), ["f:1:1 empty-file"]);
+    }
+
+    #[test]
+    fn keys_that_sound_secret_are() {
+        for key in
+            ["a.sinks.k.kafka.producer.ssl.keystore.password", "x.sasl.jaas.config", "clientSecret"]
+        {
+            assert!(sounds_secret(key), "{key}");
+        }
+        for key in ["a.sinks.k.passwordFile", "credential.provider.path", "topic"] {
+            assert!(!sounds_secret(key), "{key}");
+        }
+    }
+}
