@@ -13,18 +13,23 @@ die() {
   exit 1
 }
 
-# need COMMAND PACKAGE…: installs Debian's packages if the command is missing and we may, else says what to install.
+# need COMMAND PACKAGE…: the packages, if the command is missing.
 need() {
   local command=$1
   shift
   command -v "$command" >/dev/null && return
   # Debian keeps servers in /usr/sbin, which is not on everybody's PATH.
-  if [[ -x /usr/sbin/$command ]]; then
-    PATH=$PATH:/usr/sbin
-    return
-  fi
+  PATH=$PATH:/usr/sbin
+  command -v "$command" >/dev/null && return
+  need_packages "$@"
+  hash -r
+  command -v "$command" >/dev/null || die "installed $*, and \`$command\` is still missing"
+}
+
+# need_packages PACKAGE…: installs them from Debian if we may, else says what to install.
+need_packages() {
   if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-    die "\`$command\` is missing: install it (Debian: sudo apt-get install $*), then run this again"
+    die "$* must be installed first (Debian: sudo apt-get install $*), then run this again"
   fi
   say "installing $*"
   mkdir -p "$cache"
@@ -32,8 +37,6 @@ need() {
     apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
       -o DPkg::Lock::Timeout=300 "$@"
   } >"$cache/apt.log" 2>&1 || { tail -20 "$cache/apt.log" >&2; die "could not install $*; the whole of it: $cache/apt.log"; }
-  command -v "$command" >/dev/null || [[ -x /usr/sbin/$command ]] || die "installed $*, and \`$command\` is still missing"
-  PATH=$PATH:/usr/sbin
 }
 
 # fetch_jars POM DIR: the POM's runtime dependencies, from Maven Central; again only when the POM changed.
