@@ -44,12 +44,7 @@ fn connect(address: &str) -> io::Result<BufReader<TcpStream>> {
     Ok(BufReader::new(stream))
 }
 
-fn send(
-    stream: &mut TcpStream,
-    address: &str,
-    path: &str,
-    body: Option<&[u8]>,
-) -> io::Result<()> {
+fn send(stream: &mut TcpStream, address: &str, path: &str, body: Option<&[u8]>) -> io::Result<()> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let length = body.map_or(0, <[u8]>::len);
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: e2e\r\n");

@@ -16,7 +16,9 @@ pub(crate) struct Scene {
 /// `None`, said aloud, where the real servers are not wanted.
 pub(crate) fn enter(name: &str) -> Option<Scene> {
     if std::env::var_os("TAILWATER_E2E").is_none_or(|value| value != "1") {
-        tell(&format!("{name}: skipped; TAILWATER_E2E=1 runs it (it starts real servers: scripts/test)"));
+        tell(&format!(
+            "{name}: skipped; TAILWATER_E2E=1 runs it (it starts real servers: scripts/test)"
+        ));
         return None;
     }
     let turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
