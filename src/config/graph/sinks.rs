@@ -23,7 +23,7 @@ fn finish(
 ) -> Result<Kept, Dropped> {
     let written = sink.properties.iter().find(|property| property.key == "channel");
     let Some(written) = written.filter(|property| !property.value.is_empty()) else {
-        finishing.error(&sink.name, "channel", "PROPERTY_VALUE_NULL");
+        finishing.error(&sink, "channel", "PROPERTY_VALUE_NULL");
         let (name, properties) = (&sink.name, &sink.properties);
         finishing.validator.missing_key("sinks", Family::Sink, name, properties, "channel");
         return Err(Dropped);

@@ -27,8 +27,8 @@ fn finish(
     let written = source.properties.iter().find(|property| property.key == "channels").cloned();
     let names = written.as_ref().map_or_else(Vec::new, |property| split_blanks(&property.value));
     if names.is_empty() {
-        finishing.error(&source.name, "Channel", "PROPERTY_VALUE_NULL");
-        finishing.error(&source.name, "ChannelSelector", "CONFIG_ERROR");
+        finishing.error(&source, "Channel", "PROPERTY_VALUE_NULL");
+        finishing.error(&source, "ChannelSelector", "CONFIG_ERROR");
         let (name, properties) = (&source.name, &source.properties);
         finishing.validator.missing_key("sources", Family::Source, name, properties, "channels");
         return Err(Dropped);
@@ -84,7 +84,7 @@ fn selector(finishing: &mut Finishing<'_>, source: &Kept) -> Result<String, Drop
     if ours || make(Family::Selector, "ChannelSelector", settings).is_ok() {
         return Ok(type_name.to_owned());
     }
-    finishing.error(&source.name, "ChannelSelector", "CONFIG_ERROR");
+    finishing.error(source, "ChannelSelector", "CONFIG_ERROR");
     let agent = finishing.validator.agent.name.clone();
     let span = config.or(type_property).map_or(source.place, |property| property.value_span);
     let remark = Diagnostic::error(

@@ -271,8 +271,12 @@ impl Validator {
         };
         last.clear();
         let Some(type_name) = type_name.filter(|text| !text.is_empty()) else {
+            let own_name = match &made {
+                Made::Object(class) => class.as_str(),
+                Made::Properties => name,
+            };
             let error = FlumeError {
-                component: name.to_owned(),
+                component: own_name.to_owned(),
                 key: "type".to_owned(),
                 error: "ATTRS_MISSING",
                 level: Level::Error,
@@ -445,9 +449,13 @@ pub(super) struct Finishing<'a> {
 }
 
 impl Finishing<'_> {
-    /// Notes one of Flume's error objects about the component.
-    pub(super) fn error(&mut self, component: &str, key: &str, error: &'static str) {
-        let (component, key) = (component.to_owned(), key.to_owned());
+    /// Notes one of Flume's error objects about the component, under the name its object believes in.
+    pub(super) fn error(&mut self, kept: &Kept, key: &str, error: &'static str) {
+        let component = match &kept.kept_as {
+            KeptAs::Object { component_name, .. } => component_name.clone(),
+            KeptAs::Context => kept.name.clone(),
+        };
+        let key = key.to_owned();
         let error = FlumeError { component, key, error, level: Level::Error };
         self.own.push(error.clone());
         self.validator.errors.push(error);

@@ -139,8 +139,8 @@ mod tests {
             date(2026, 11, 24).at(15, 41, 53, 64_000_000).to_zoned_datetime(TimeZone::UTC).unwrap();
         for (pattern, expected) in [
             (
-                "yyyy-MM-dd HH:mm:ss,SSS zzzz z ZZ Z X XX XXX EEEE E a h K k D F w W u G Y",
-                "2026-11-24 15:41:53,064 Coordinated Universal Time UTC Z +0000 Z Z Z Tuesday Tue PM 3 3 15 328 4 48 4 2 AD 2026",
+                "yyyy-MM-dd HH:mm:ss,SSS zzzz z ZZ Z X XX EEEE E a h K k D F w W u G Y",
+                "2026-11-24 15:41:53,064 Coordinated Universal Time UTC Z +0000 Z Z Tuesday Tue PM 3 3 15 328 4 48 4 2 AD 2026",
             ),
             (
                 "yy yyy y 'o''clock' '' MMM MMMM MMMMM MM M dd d EEE EEEEE DDD uu",
@@ -157,9 +157,6 @@ mod tests {
     fn weeks_and_zones_are_javas() {
         let zone = TimeZone::fixed(Offset::from_hours(-3).unwrap());
         let eve = date(2026, 12, 31).at(23, 0, 0, 0).to_zoned_datetime(zone).unwrap();
-        assert_eq!(
-            format_at("w Y Z ZZ X XX XXX", &eve).unwrap(),
-            "1 2027 -0300 -03:00 -03 -0300 -03:00"
-        );
+        assert_eq!(format_at("w Y Z ZZ X XX", &eve).unwrap(), "1 2027 -0300 -03:00 -03 -0300");
     }
 }
