@@ -3,9 +3,12 @@
 //! An `external` filter runs a command, so it is run only where that is allowed: by the agent and by a reload, and by `check`
 //! when told so. Where it is not run, a value that depends on it is unknown, and nothing is held against it.
 
+use crate::config::diagnostic::Diagnostic;
 use crate::config::graph::flume_types::class_of;
-use crate::config::kind::Family;
-use crate::config::scope::Property;
+use crate::config::java::split_blanks;
+use crate::config::keys::{KeySpec, Scope, choice, keys};
+use crate::config::kind::{Family, Judgement, Kind};
+use crate::config::scope::{Component, Property};
 use crate::config::surroundings::Surroundings;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::process::{Command, Output, Stdio};
@@ -13,8 +16,82 @@ use std::time::Duration;
 
 /// How long an external filter's command may take for one key. Flume waits for ever.
 const COMMAND_TIME_MAX: Duration = Duration::from_secs(30);
+/// Flume's filter that opens a credential store.
+const HADOOP: &str = "org.apache.flume.configfilter.HadoopCredentialStoreConfigFilter";
 /// The characters a key may have besides letters and digits.
 const KEY_SIGNS: [char; 2] = ['-', '_'];
+
+keys! {
+    /// Answers with environment variables.
+    struct EnvironmentConfig = "org.apache.flume.configfilter.EnvironmentVariableConfigFilter" {
+    }
+}
+
+keys! {
+    /// Answers with the first line that a command prints when it is given the key.
+    struct ExternalConfig = "org.apache.flume.configfilter.ExternalProcessConfigFilter" {
+        /// The command and its arguments, split at blanks; the key is put behind them. No shell is involved.
+        "command" => command: String,
+        /// In which character set the command prints.
+        "charset" => charset: Charset = "UTF-8",
+    }
+}
+
+choice! {
+    /// What the bytes of a command's output are.
+    enum Charset {
+        /// UTF-8, of which ASCII is a part.
+        Utf8 = "UTF-8" | "UTF8" | "US-ASCII" | "ASCII",
+        /// A byte a character.
+        Latin1 = "ISO-8859-1" | "ISO8859_1" | "LATIN1",
+    }
+}
+
+/// The filters that can be had, for `describe`.
+pub const KINDS: [&dyn Kind; 2] = [
+    &FilterRow {
+        names: &[EnvironmentConfig::TYPE, "env"],
+        about: EnvironmentConfig::ABOUT,
+        keys: EnvironmentConfig::KEYS,
+        read: |scope| EnvironmentConfig::read(scope).map(|_| FilterKind::Environment),
+    },
+    &FilterRow {
+        names: &[ExternalConfig::TYPE, "external"],
+        about: ExternalConfig::ABOUT,
+        keys: ExternalConfig::KEYS,
+        read: |scope| ExternalConfig::read(scope).map(FilterKind::External),
+    },
+];
+
+/// The row of a filter.
+struct FilterRow {
+    names: &'static [&'static str],
+    about: &'static str,
+    keys: &'static [KeySpec],
+    read: fn(&mut Scope<'_>) -> Option<FilterKind>,
+}
+
+impl Kind for FilterRow {
+    fn family(&self) -> Family {
+        Family::ConfigFilter
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        self.names
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn keys(&self) -> &'static [KeySpec] {
+        self.keys
+    }
+
+    fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement> {
+        (self.read)(scope).map(|_| Judgement::default())
+    }
+}
 
 /// A filter that is ready to answer.
 #[derive(Clone, Debug)]
@@ -26,7 +103,7 @@ pub struct Filter {
 #[derive(Clone, Debug)]
 enum FilterKind {
     Environment,
-    External { command: Vec<String>, latin_1: bool },
+    External(ExternalConfig),
 }
 
 /// Why a filter cannot be had.
@@ -34,47 +111,46 @@ enum FilterKind {
 pub enum NoFilter {
     /// Flume has it, and it is not here.
     NotHere,
-    /// Flume could not make it either.
-    Wrong(String),
+    /// There is none of this type.
+    Unknown,
+    /// Its settings are wrong, which has been told.
+    Wrong,
 }
 
-/// What a filter did to the values of a component.
+/// A reference that a filter could not replace: it stays as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filtered {
-    /// A reference could not be replaced, and why: it stays as it is written.
-    Failed {
-        /// The property.
-        key: String,
-        /// The filter.
-        filter: String,
-        /// The reason.
-        why: String,
-    },
-    /// The property's value is not known, as its filter was not run.
-    Unknown {
-        /// The property.
-        key: String,
-    },
+pub struct NoAnswer {
+    /// The property it stands in.
+    pub key: String,
+    /// The filter.
+    pub filter: String,
+    /// The reason.
+    pub why: String,
 }
 
 impl Filter {
-    /// Makes a filter from its properties.
-    pub fn create(name: &str, properties: &[Property]) -> Result<Self, NoFilter> {
-        let get = |key: &str| {
-            properties
-                .iter()
-                .find(|property| property.key == key)
-                .map(|property| property.value.as_str())
+    /// Makes a filter from its properties, with what is to be said about them.
+    pub fn create(
+        component: &Component,
+        surroundings: &Surroundings,
+    ) -> (Result<Self, NoFilter>, Vec<Diagnostic>) {
+        let class = class_of(Family::ConfigFilter, &component.type_name);
+        let read: fn(&mut Scope<'_>) -> Option<FilterKind> = if class == EnvironmentConfig::TYPE {
+            |scope| EnvironmentConfig::read(scope).map(|_| FilterKind::Environment)
+        } else if class == ExternalConfig::TYPE {
+            |scope| ExternalConfig::read(scope).map(FilterKind::External)
+        } else if class == HADOOP {
+            return (Err(NoFilter::NotHere), Vec::new());
+        } else {
+            return (Err(NoFilter::Unknown), Vec::new());
         };
-        let type_name = get("type").unwrap_or_default();
-        let class = class_of(Family::ConfigFilter, type_name);
-        let kind = match class.strip_prefix("org.apache.flume.configfilter.") {
-            Some("EnvironmentVariableConfigFilter") => FilterKind::Environment,
-            Some("ExternalProcessConfigFilter") => external(get("command"), get("charset"))?,
-            Some("HadoopCredentialStoreConfigFilter") => return Err(NoFilter::NotHere),
-            _ => return Err(NoFilter::Wrong(format!("there is no config filter `{type_name}`"))),
-        };
-        Ok(Self { name: name.to_owned(), kind })
+        let read = component.read(surroundings, |scope| {
+            scope.text("type");
+            read(scope)
+        });
+        let name = component.name.clone();
+        let filter = read.value.map(|kind| Self { name, kind });
+        (filter.ok_or(NoFilter::Wrong), read.diagnostics)
     }
 
     /// Its name.
@@ -86,16 +162,16 @@ impl Filter {
     /// Whether it runs a command.
     #[must_use]
     pub fn is_external(&self) -> bool {
-        matches!(self.kind, FilterKind::External { .. })
+        matches!(self.kind, FilterKind::External(_))
     }
 
-    /// Replaces its references in the values of a component.
+    /// Replaces its references in the values of a component. Where a command must not be run, the value is left pending.
     pub fn apply(
         &self,
         properties: &mut [Property],
         surroundings: &Surroundings,
         run_external: bool,
-    ) -> Vec<Filtered> {
+    ) -> Vec<NoAnswer> {
         let mut said = Vec::new();
         for property in properties {
             let references = references(&property.value, &self.name);
@@ -103,24 +179,21 @@ impl Filter {
                 continue;
             }
             if self.is_external() && !run_external {
-                said.push(Filtered::Unknown { key: property.key.clone() });
+                property.pending = true;
                 continue;
             }
             let mut value = property.value.clone();
             for reference in references {
-                match self.answer(&reference.key, surroundings) {
-                    Ok(Some(text)) => value = value.replace(&reference.whole, &text),
-                    Ok(None) => said.push(Filtered::Failed {
-                        key: property.key.clone(),
-                        filter: self.name.clone(),
-                        why: format!("there is no `{}`", reference.key),
-                    }),
-                    Err(why) => said.push(Filtered::Failed {
-                        key: property.key.clone(),
-                        filter: self.name.clone(),
-                        why,
-                    }),
-                }
+                let why = match self.answer(&reference.key, surroundings) {
+                    Ok(Some(text)) => {
+                        value = value.replace(&reference.whole, &text);
+                        continue;
+                    }
+                    Ok(None) => format!("there is no `{}`", reference.key),
+                    Err(why) => why,
+                };
+                let (key, filter) = (property.key.clone(), self.name.clone());
+                said.push(NoAnswer { key, filter, why });
             }
             property.value = value;
         }
@@ -131,30 +204,16 @@ impl Filter {
     fn answer(&self, key: &str, surroundings: &Surroundings) -> Result<Option<String>, String> {
         match &self.kind {
             FilterKind::Environment => Ok(surroundings.variable(key).map(str::to_owned)),
-            FilterKind::External { command, latin_1 } => {
-                let output = run(command, key, surroundings)?;
-                first_line(&output, *latin_1).map(Some)
+            FilterKind::External(config) => {
+                let output = run(&split_blanks(&config.command), key, surroundings)?;
+                first_line(&output, config.charset).map(Some)
             }
         }
     }
 }
 
-/// An external filter, from its settings.
-fn external(command: Option<&str>, charset: Option<&str>) -> Result<FilterKind, NoFilter> {
-    let Some(command) = command else {
-        return Err(NoFilter::Wrong("it has no `command`".to_owned()));
-    };
-    let latin_1 = match charset.unwrap_or("UTF-8").to_ascii_uppercase().as_str() {
-        "UTF-8" | "UTF8" | "US-ASCII" | "ASCII" => false,
-        "ISO-8859-1" | "ISO8859_1" | "LATIN1" => true,
-        other => return Err(NoFilter::Wrong(format!("`charset = {other}` cannot be had here"))),
-    };
-    let command = crate::config::java::split_blanks(command);
-    Ok(FilterKind::External { command: command.into_iter().map(str::to_owned).collect(), latin_1 })
-}
-
 /// Runs a filter's command with the key behind its arguments, in the surroundings it was given, and waits for its end.
-fn run(command: &[String], key: &str, surroundings: &Surroundings) -> Result<Output, String> {
+fn run(command: &[&str], key: &str, surroundings: &Surroundings) -> Result<Output, String> {
     let (program, arguments) = command.split_first().ok_or("its command is empty")?;
     let child = Command::new(program)
         .args(arguments)
@@ -193,8 +252,8 @@ fn run(command: &[String], key: &str, surroundings: &Surroundings) -> Result<Out
 }
 
 /// The first line of what a command printed, as Java's `Scanner` finds it.
-fn first_line(output: &Output, latin_1: bool) -> Result<String, String> {
-    let text = if latin_1 {
+fn first_line(output: &Output, charset: Charset) -> Result<String, String> {
+    let text = if charset == Charset::Latin1 {
         output.stdout.iter().map(|byte| char::from(*byte)).collect()
     } else {
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -244,8 +303,9 @@ fn reference(text: &str) -> Option<(String, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Filter, Filtered, NoFilter, references};
-    use crate::config::scope::Property;
+    use super::{Filter, NoFilter, references};
+    use crate::config::kind::Family;
+    use crate::config::scope::{Component, Property};
     use crate::config::span::Span;
     use crate::config::surroundings::Surroundings;
 
@@ -255,12 +315,23 @@ mod tests {
             value: value.to_owned(),
             key_span: Span::default(),
             value_span: Span::default(),
+            pending: false,
         }
     }
 
     fn filter(given: &[(&str, &str)]) -> Result<Filter, NoFilter> {
         let properties: Vec<_> = given.iter().map(|(key, value)| property(key, value)).collect();
-        Filter::create("f", &properties)
+        let component = Component {
+            family: Family::ConfigFilter,
+            agent: "a".to_owned(),
+            name: "f".to_owned(),
+            path: "a.configfilters.f".to_owned(),
+            type_name: given[0].1.to_owned(),
+            connected: Vec::new(),
+            place: Span::default(),
+            properties,
+        };
+        Filter::create(&component, &Surroundings::default()).0
     }
 
     #[test]
@@ -283,7 +354,7 @@ mod tests {
             [property("k", "${f['A']}-${f['A']}-${f['B']}"), property("l", "plain")];
         let said = filter(&[("type", "ENV")]).unwrap().apply(&mut properties, &surroundings, false);
         assert_eq!(properties[0].value, "alpha-alpha-${f['B']}");
-        assert!(matches!(&said[..], [Filtered::Failed { key, .. }] if key == "k"), "{said:?}");
+        assert!(said.len() == 1 && said[0].key == "k", "{said:?}");
     }
 
     #[test]
@@ -291,7 +362,7 @@ mod tests {
         let external = filter(&[("type", "external"), ("command", "/bin/echo a  b")]).unwrap();
         let mut properties = [property("k", "${f['key']}")];
         let said = external.apply(&mut properties, &Surroundings::default(), false);
-        assert_eq!(said, [Filtered::Unknown { key: "k".to_owned() }]);
+        assert!(said.is_empty() && properties[0].pending);
         assert_eq!(properties[0].value, "${f['key']}");
         let said = external.apply(&mut properties, &Surroundings::default(), true);
         assert!(said.is_empty(), "{said:?}");
@@ -308,10 +379,7 @@ mod tests {
             let external = filter(&[("type", "external"), ("command", command)]).unwrap();
             let mut properties = [property("k", "${f['key']}")];
             let said = external.apply(&mut properties, &Surroundings::default(), true);
-            assert!(
-                matches!(&said[..], [Filtered::Failed { why, .. }] if why.contains(part)),
-                "{said:?}"
-            );
+            assert!(said.len() == 1 && said[0].why.contains(part), "{said:?}");
             assert_eq!(properties[0].value, "${f['key']}");
         }
     }
@@ -319,9 +387,9 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_told_apart_from_what_is_wrong() {
         assert_eq!(filter(&[("type", "hadoop")]).unwrap_err(), NoFilter::NotHere);
-        assert!(matches!(filter(&[("type", "external")]), Err(NoFilter::Wrong(_))));
-        assert!(matches!(filter(&[("type", "nope")]), Err(NoFilter::Wrong(_))));
-        let latin = [("type", "external"), ("command", "x"), ("charset", "EBCDIC")];
-        assert!(matches!(filter(&latin), Err(NoFilter::Wrong(_))));
+        assert_eq!(filter(&[("type", "external")]).unwrap_err(), NoFilter::Wrong);
+        assert_eq!(filter(&[("type", "nope")]).unwrap_err(), NoFilter::Unknown);
+        let charset = [("type", "external"), ("command", "x"), ("charset", "EBCDIC")];
+        assert_eq!(filter(&charset).unwrap_err(), NoFilter::Wrong);
     }
 }

@@ -143,8 +143,9 @@ impl Kinds {
 }
 
 impl FromIterator<&'static dyn Kind> for Kinds {
+    /// The registries' kinds, and config's own: its filters.
     fn from_iter<I: IntoIterator<Item = &'static dyn Kind>>(kinds: I) -> Self {
-        Self(kinds.into_iter().collect())
+        Self(kinds.into_iter().chain(crate::config::filter::KINDS).collect())
     }
 }
 

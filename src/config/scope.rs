@@ -4,13 +4,14 @@
 //! stays unchanged, so that it may be read again: by `check`, by the assembly, by a reload.
 
 use crate::config::diagnostic::Diagnostic;
+use crate::config::java::split_blanks;
 use crate::config::keys::KeySpec;
 use crate::config::kind::Family;
 use crate::config::section::{Section, SectionEntry};
 use crate::config::span::Span;
 use crate::config::suggest::closest;
 use crate::config::surroundings::Surroundings;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// One property of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Property {
     pub key_span: Span,
     /// Where the value stands, as written.
     pub value_span: Span,
+    /// Whether the value is not known yet, as it hangs on an external filter that was not run.
+    pub pending: bool,
 }
 
 /// A component as the file describes it: what survived validation.
@@ -34,12 +37,27 @@ pub struct Component {
     pub agent: String,
     /// Its own name.
     pub name: String,
+    /// How a message calls it: `a1.sinks.k1`.
+    pub path: String,
+    /// Its type, as written.
+    pub type_name: String,
     /// What it is connected to: a source's or sink's channels, a sink group's sinks.
     pub connected: Vec<String>,
     /// What to point at when something is missing: its type, else its first property, else where it is listed.
     pub place: Span,
     /// Its properties, in the order of the file.
     pub properties: Vec<Property>,
+}
+
+/// An interceptor of a source, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interceptor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type, as written.
+    pub type_name: Option<&'a str>,
+    /// What its keys begin with: `interceptors.i1.`.
+    pub prefix: String,
 }
 
 /// What reading a component gave.
@@ -51,6 +69,8 @@ pub struct Read<T> {
     pub diagnostics: Vec<Diagnostic>,
     /// The values that must not be shown.
     pub secrets: Vec<Span>,
+    /// Whether a value that is not known yet kept it from being read.
+    pub pending: bool,
 }
 
 impl Component {
@@ -66,13 +86,35 @@ impl Component {
         self.properties.iter().find(|property| property.key == key)
     }
 
-    /// How a message calls it: `a1.sinks.k1`.
+    /// Whether it is the same but for where it stands in the file: what a reload need not restart.
     #[must_use]
-    pub fn path(&self) -> String {
-        match self.family.key_word() {
-            Some(word) => format!("{}.{word}.{}", self.agent, self.name),
-            None => format!("{}.{}", self.agent, self.name),
-        }
+    pub fn is_same(&self, other: &Self) -> bool {
+        let pairs = |of: &Self| {
+            let mut pairs: Vec<_> =
+                of.properties.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+            pairs.sort();
+            pairs
+        };
+        (self.family, &self.agent, &self.name) == (other.family, &other.agent, &other.name)
+            && (&self.type_name, &self.connected) == (&other.type_name, &other.connected)
+            && pairs(self) == pairs(other)
+    }
+
+    /// The interceptors of a source, in order: each with its type, if it has one, and the prefix of its keys.
+    #[must_use]
+    pub fn interceptors(&self) -> Vec<Interceptor<'_>> {
+        let names = self.get("interceptors").map_or_else(Vec::new, split_blanks);
+        let one = |name| {
+            let prefix = format!("interceptors.{name}.");
+            Interceptor { name, type_name: self.get(&format!("{prefix}type")), prefix }
+        };
+        names.into_iter().map(one).collect()
+    }
+
+    /// The type of a source's channel selector. Its keys are below `selector.`.
+    #[must_use]
+    pub fn selector_type(&self) -> &str {
+        self.get("selector.type").filter(|text| !text.is_empty()).unwrap_or("replicating")
     }
 
     /// Lets `read` read its keys. Keys that it leaves unread are remarked upon.
@@ -87,11 +129,13 @@ impl Component {
             used: RefCell::new(vec![false; self.properties.len()]),
             declared: RefCell::default(),
             diagnostics: RefCell::default(),
+            pending: Cell::new(false),
         };
         let value = read(&mut Scope { reading: &reading, prefix: String::new() });
         reading.tell_unknown();
         let secrets = reading.secrets();
-        Read { value, diagnostics: reading.diagnostics.into_inner(), secrets }
+        let pending = reading.pending.get();
+        Read { value, diagnostics: reading.diagnostics.into_inner(), secrets, pending }
     }
 }
 
@@ -104,6 +148,8 @@ struct Reading<'a> {
     /// The tables asked from, each with the prefix it was asked under.
     declared: RefCell<Vec<(String, &'static KeySpec)>>,
     diagnostics: RefCell<Vec<Diagnostic>>,
+    /// Whether a value that is not known yet could not be read.
+    pending: Cell<bool>,
 }
 
 impl Reading<'_> {
@@ -140,7 +186,7 @@ impl Reading<'_> {
             let remark = Diagnostic::warning(
                 "unknown-key",
                 property.key_span,
-                format!("`{}` has no key `{}`", self.component.path(), property.key),
+                format!("`{}` has no key `{}`", self.component.path, property.key),
                 "the line is ignored, as Flume ignores it",
             );
             self.diagnostics.borrow_mut().push(
@@ -179,6 +225,8 @@ pub struct Found<'a> {
     pub key_span: Span,
     /// Where the value stands.
     pub value_span: Span,
+    /// Whether the value is not known yet.
+    pub pending: bool,
 }
 
 /// A component's keys, or those below a prefix, while they are being read.
@@ -227,7 +275,7 @@ impl<'a> Scope<'a> {
     /// How a message calls this scope: `a1.sinks.k1`, or `a1.sources.r1.interceptors.i1` of a nested one.
     #[must_use]
     pub fn path(&self) -> String {
-        let mut path = self.reading.component.path();
+        let mut path = self.reading.component.path.clone();
         if !self.prefix.is_empty() {
             path.push('.');
             path.push_str(self.prefix.trim_end_matches('.'));
@@ -303,6 +351,11 @@ impl<'a> Scope<'a> {
             section.push((sub_key.to_owned(), entry));
         }
         section.into_iter().collect()
+    }
+
+    /// Notes that a value could not be read because it is not known yet: nothing is held against the component.
+    pub fn wait_for_filter(&mut self) {
+        self.reading.pending.set(true);
     }
 
     /// Says something about the component.
@@ -389,6 +442,7 @@ impl<'a> Scope<'a> {
             value: &property.value,
             key_span: tail(property, skip),
             value_span: property.value_span,
+            pending: property.pending,
         };
         Some((index, found))
     }
@@ -421,11 +475,14 @@ impl Scope<'_> {
             value: (*value).to_owned(),
             key_span: place(key),
             value_span: place(value),
+            pending: false,
         };
         let component = Component {
             family: Family::Sink,
             agent: "a1".to_owned(),
             name: "k1".to_owned(),
+            path: "a1.sinks.k1".to_owned(),
+            type_name: String::new(),
             connected: vec!["c1".to_owned()],
             place: Span::default(),
             properties: given.iter().map(property).collect(),

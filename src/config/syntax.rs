@@ -124,7 +124,7 @@ impl Mistake {
                 "`\\u` is not followed by four hexadecimal digits",
                 "nothing starts: Flume gives up the whole file",
             )
-            .expected("expected `\\uXXXX`")
+            .expected("expected `\\u0041` or the like")
             .help("write `\\\\u` for a backslash and a `u`")
             .fatal(),
             Self::LoneSurrogate => Diagnostic::warning(

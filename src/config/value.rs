@@ -4,6 +4,7 @@
 //! else false). Where that reading surprises, the value is taken and a warning says what it was taken for.
 
 use crate::config::diagnostic::Diagnostic;
+use crate::config::java::trim;
 use crate::config::keys::KeySpec;
 use crate::config::scope::{Found, Scope};
 use std::fmt;
@@ -60,13 +61,17 @@ pub trait Value: Sized {
     /// Finds the key in its scope, parses it, and reports what is wrong with it.
     fn read(scope: &mut Scope<'_>, spec: &'static KeySpec) -> Option<Self> {
         let Some(found) = scope.find(spec) else { return left_out(scope, spec) };
-        let text = java_trim(found.value);
+        let text = trim(found.value);
         match Self::parse(text) {
             Ok(value) => {
                 if let Some(doubt) = Self::doubt(text) {
                     doubtful(scope, spec, &found, &doubt);
                 }
                 Some(value)
+            }
+            Err(_) if found.pending => {
+                scope.wait_for_filter();
+                None
             }
             Err(wrong) => refused(scope, spec, &found, wrong),
         }
@@ -113,8 +118,7 @@ fn refused<V: Value>(
         Wrong::Expected => format!("expected {}", V::EXPECTED),
         Wrong::Because(why) => why,
     };
-    let suggested =
-        V::suggest(java_trim(found.value)).map(|word| format!("did you mean `{word}`?"));
+    let suggested = V::suggest(trim(found.value)).map(|word| format!("did you mean `{word}`?"));
     match spec.default {
         Some(default) if spec.lenient => {
             let message = format!("`{}` cannot be {shown}: `{default}` is used instead", found.key);
@@ -148,12 +152,6 @@ fn doubtful(scope: &mut Scope<'_>, spec: &'static KeySpec, found: &Found<'_>, do
         Diagnostic::warning("doubtful-value", found.value_span, message, effect)
             .expected(format!("expected {}", doubt.expected)),
     );
-}
-
-/// Without the blanks and control characters around it, as Java's `String#trim` has it.
-#[must_use]
-pub fn java_trim(text: &str) -> &str {
-    text.trim_matches(|c| c <= ' ')
 }
 
 impl Value for String {
@@ -286,7 +284,7 @@ impl Value for ByteSize {
 
     fn parse(text: &str) -> Result<Self, Wrong> {
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let unit = text.strip_prefix(digits).unwrap_or_default().trim().to_ascii_lowercase();
+        let unit = text.strip_prefix(digits).unwrap_or_default().trim_start().to_ascii_lowercase();
         let shift = match unit.trim_end_matches("ib").trim_end_matches('b') {
             "" => 0,
             "k" => 10,
@@ -429,7 +427,7 @@ impl Value for HostPorts {
     const EXPECTED: &'static str = "`host:port`, or several with commas between them";
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        let addresses = text.split(',').map(java_trim).filter(|address| !address.is_empty());
+        let addresses = text.split(',').map(trim).filter(|address| !address.is_empty());
         let parsed = addresses
             .map(|address| {
                 HostPort::parse(address)
@@ -507,7 +505,8 @@ impl<V: Value> Value for Option<V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ByteSize, Count, HostPort, HostPorts, Millis, Names, Value, Wrong, java_trim};
+    use super::{ByteSize, Count, HostPort, HostPorts, Millis, Names, Value, Wrong};
+    use crate::config::java::trim;
     use std::path::PathBuf;
 
     #[test]
@@ -579,6 +578,6 @@ mod tests {
 
     #[test]
     fn blanks_around_a_value_are_those_of_java() {
-        assert_eq!(java_trim("\u{1f} \u{0}x\u{a0}\t"), "x\u{a0}");
+        assert_eq!(trim("\u{1f} \u{0}x\u{a0}\t"), "x\u{a0}");
     }
 }

@@ -172,6 +172,7 @@ impl Described {
                 value: value.to_owned(),
                 key_span: tail(given, key),
                 value_span: given.value_span,
+                pending: false,
             };
             match properties.iter_mut().find(|known| known.key == key) {
                 Some(known) => *known = property,

@@ -44,8 +44,7 @@ impl Validator {
             self.group_without_sinks(name, properties);
             return None;
         };
-        let processor: Vec<Property> =
-            properties.iter().filter_map(|property| below_processor(property)).collect();
+        let processor: Vec<Property> = properties.iter().filter_map(below_processor).collect();
         let type_property = processor.iter().find(|property| property.key == "type");
         let alias = known(Family::Processor, type_property.map(|property| property.value.as_str()));
         if alias.is_some_and(|alias| make(Family::Processor, name, alias).is_err()) {

@@ -6,10 +6,10 @@
 use super::flume_types::{Made, Unmakeable, known, make};
 use super::{AgentGraph, Described, Dialect, FlumeError, Kept, KeptAs, Level};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::filter::{Filter, Filtered, NoFilter};
+use crate::config::filter::{Filter, NoAnswer, NoFilter};
 use crate::config::java::{HashOrder, split_blanks, trim};
 use crate::config::kind::Family;
-use crate::config::scope::Property;
+use crate::config::scope::{Component, Property};
 use crate::config::span::Span;
 use crate::config::suggest::closest;
 use crate::config::surroundings::Surroundings;
@@ -109,9 +109,12 @@ impl Validator {
         let names: HashOrder<&str> =
             HashOrder::of_list(kept.iter().map(|f| f.name.as_str()).collect());
         for filter in names.into_keys().filter_map(|name| kept.iter().find(|f| f.name == name)) {
-            match Filter::create(&filter.name, &filter.properties) {
+            let component = self.filter_component(filter);
+            let (made, said) = Filter::create(&component, surroundings);
+            self.diagnostics.extend(said);
+            match made {
                 Ok(made) => filters.push(made),
-                Err(no) => self.no_filter(filter, &no),
+                Err(no) => self.no_filter(&component, &no),
             }
         }
         let agent = self.agent.name.clone();
@@ -123,7 +126,7 @@ impl Validator {
                 for filter in &filters {
                     let said = filter.apply(properties, surroundings, run_external);
                     let path = format!("{agent}.{word}.{name}");
-                    let remarks = said.iter().filter_map(|said| filtered(said, &path, properties));
+                    let remarks = said.iter().filter_map(|said| no_answer(said, &path, properties));
                     self.diagnostics.extend(remarks);
                 }
             }
@@ -131,27 +134,39 @@ impl Validator {
         kept
     }
 
-    /// Tells that a filter cannot be made. Flume goes on without it.
-    fn no_filter(&mut self, filter: &Kept, no: &NoFilter) {
-        let path = format!("{}.configfilters.{}", self.agent.name, filter.name);
-        let stays = "its references stay as they are written, as in Flume";
+    fn filter_component(&self, filter: &Kept) -> Component {
+        Component {
+            family: Family::ConfigFilter,
+            agent: self.agent.name.clone(),
+            name: filter.name.clone(),
+            path: format!("{}.configfilters.{}", self.agent.name, filter.name),
+            type_name: filter.type_name.clone(),
+            connected: Vec::new(),
+            place: filter.place,
+            properties: filter.properties.clone(),
+        }
+    }
+
+    /// Tells that a filter cannot be had. Flume goes on without it.
+    fn no_filter(&mut self, filter: &Component, no: &NoFilter) {
+        let (path, type_name) = (&filter.path, &filter.type_name);
+        let message = format!("`{path}` is of type `{type_name}`, which cannot be had here");
         self.diagnostics.push(match no {
+            NoFilter::Wrong => return,
             NoFilter::NotHere => Diagnostic::error(
                 "not-here",
                 filter.place,
-                format!("`{path}` is of type `{}`, which cannot be had here", filter.type_name),
+                message,
                 "nothing starts: what it stands for would be missing",
             )
-            .expected("expected `env` or `external`")
-            .help("put the secrets into environment variables (`env`), or let a command print them (`external`)")
+            .expected("Flume has it, Tailwater has not")
+            .help("put secrets into environment variables (`env`), or let a command print them (`external`)")
             .fatal(),
-            NoFilter::Wrong(why) => Diagnostic::error(
-                "wrong-filter",
-                filter.place,
-                format!("`{path}` cannot be made: {why}"),
-                stays,
-            )
-            .expected("this filter"),
+            NoFilter::Unknown => {
+                let effect = Family::ConfigFilter.left_out(&filter.name, &filter.agent);
+                Diagnostic::error("unknown-type", filter.place, message, effect)
+                    .expected("expected `env` or `external`")
+            }
         });
     }
 
@@ -160,8 +175,8 @@ impl Validator {
     }
 
     fn consumers(&mut self) -> AgentGraph {
-        let mut graph = AgentGraph::default();
-        graph.consumers = self.listed_as_they_are("consumers");
+        let consumers = self.listed_as_they_are("consumers");
+        let mut graph = AgentGraph { consumers, ..AgentGraph::default() };
         for word in ["sources", "channels", "sinks", "sinkgroups"] {
             if let Some(list) = self.agent.lists.get(word) {
                 let message = format!("`{}` has consumers and `{word}`", self.agent.name);
@@ -192,17 +207,17 @@ impl Validator {
         let written = split_blanks(&list.value);
         let mut kept = Vec::new();
         // Flume tells the errors of the component before once more when one cannot be made at all.
-        let mut last: Vec<FlumeError> = Vec::new();
+        let mut before: Vec<FlumeError> = Vec::new();
         for name in HashOrder::of_list(written.clone()).into_keys() {
             let Some(properties) = self.agent.component(word, name).cloned() else {
                 self.error(name, "CONFIG_ERROR", Level::Error);
                 self.without_properties(word, family, name);
                 continue;
             };
-            let Ok(component) = self.make(word, family, name, properties, &mut last) else {
+            let Ok(component) = self.make(word, family, name, properties, &mut before) else {
                 continue;
             };
-            let mut finishing = Finishing { validator: self, own: &mut last };
+            let mut finishing = Finishing { validator: self, own: &mut before };
             if let Ok(component) = finish(&mut finishing, component) {
                 kept.push(component);
             }
@@ -462,9 +477,9 @@ impl Finishing<'_> {
     }
 }
 
-/// The remark on what a filter did, if it deserves one.
-fn filtered(said: &Filtered, path: &str, properties: &[Property]) -> Option<Diagnostic> {
-    let Filtered::Failed { key, filter, why } = said else { return None };
+/// The remark on a reference that was not replaced.
+fn no_answer(said: &NoAnswer, path: &str, properties: &[Property]) -> Option<Diagnostic> {
+    let NoAnswer { key, filter, why } = said;
     let span = properties.iter().find(|property| property.key == *key)?.value_span;
     let message = format!("filter `{filter}` has no answer for `{path}.{key}`: {why}");
     let effect = "the reference stays as it is written, as in Flume";

@@ -135,13 +135,12 @@ impl Resolver<'_> {
                 continue;
             }
             rest = opened.get(inner.len() + 1..).unwrap_or_default();
-            match self.variable(inner, prior, depth)? {
-                Some(value) => out.push_str(&value),
-                None => {
-                    out.push_str("${");
-                    out.push_str(inner);
-                    out.push('}');
-                }
+            if let Some(value) = self.variable(inner, prior, depth)? {
+                out.push_str(&value);
+            } else {
+                out.push_str("${");
+                out.push_str(inner);
+                out.push('}');
             }
         }
         out.push_str(rest);
