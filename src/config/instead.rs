@@ -55,17 +55,13 @@ pub fn told(
     kinds: &Kinds,
 ) -> Diagnostic {
     let path = &component.path;
-    let class = class_of(family, type_name);
     let agent = &component.agent;
     if is_flumes(family, type_name) {
         let message =
             format!("`{path}` is of type `{type_name}`, a {family} that cannot be had here");
-        let last = class.rsplit('.').next().unwrap_or(class);
-        let instead =
-            INSTEAD.iter().find(|(name, _)| *name == last).map(|(_, help)| (*help).to_owned());
         return Diagnostic::error("not-here", span, message, nothing_starts(agent))
             .expected("Flume has it, Tailwater has not")
-            .help(instead.unwrap_or_else(|| list(family)))
+            .help(advice(family, type_name))
             .fatal();
     }
     if type_name.contains('.') {
@@ -97,6 +93,15 @@ pub fn told(
         }
         _ => remark(component.family.left_out(&component.name, agent)),
     }
+}
+
+/// What to use instead of a component of Flume's.
+#[must_use]
+pub fn advice(family: Family, type_name: &str) -> String {
+    let class = class_of(family, type_name);
+    let last = class.rsplit('.').next().unwrap_or(class);
+    let found = INSTEAD.iter().find(|(name, _)| *name == last);
+    found.map_or_else(|| list(family), |(_, help)| (*help).to_owned())
 }
 
 fn nothing_starts(agent: &str) -> String {

@@ -19,6 +19,20 @@ pub struct Loaded {
     pub graph: Graph,
     /// What is to be said about the files as a whole; what concerns one agent is with the agent.
     pub diagnostics: Vec<Diagnostic>,
+    /// Values that a later one of the same key replaced: the later, then the earlier.
+    replaced: Vec<(Span, Span)>,
+}
+
+impl Loaded {
+    /// Declares a value a secret, and with it those that it replaced.
+    pub fn hide(&mut self, value: Span) {
+        let earlier = self.replaced.iter().filter(|(later, _)| *later == value);
+        for span in earlier.map(|(_, earlier)| *earlier).chain([value]) {
+            if let Some(source) = self.sources.get_mut(span.file) {
+                source.hide(span.start..span.end);
+            }
+        }
+    }
 }
 
 /// Loads files, later ones over earlier ones. `run_external` says of which agents external filters may be run.
@@ -35,6 +49,7 @@ pub fn load(
         let (file, entries) = loading.file(text);
         loading.diagnostics.extend(merged.add(file, entries));
     }
+    let replaced = merged.replaced();
     let entries = merged.entries;
     let fatal = loading.diagnostics.iter().any(|remark| remark.fatal);
     let mut graph = Graph::default();
@@ -62,10 +77,12 @@ pub fn load(
     }
     let first_fatal = loading.diagnostics.iter().find(|remark| remark.fatal);
     graph.load_error = first_fatal.map(|remark| remark.message.clone()).or(graph.load_error);
-    for entry in &entries {
-        loading.hide_secret(entry);
+    let (sources, diagnostics) = (loading.sources, loading.diagnostics);
+    let mut loaded = Loaded { sources, graph, diagnostics, replaced };
+    for entry in entries.iter().filter(|entry| sounds_secret(&entry.key)) {
+        loaded.hide(entry.value_span);
     }
-    Loaded { sources: loading.sources, graph, diagnostics: loading.diagnostics }
+    loaded
 }
 
 struct Loading {
@@ -125,16 +142,6 @@ impl Loading {
         });
         given.collect()
     }
-
-    /// What stands behind a key that sounds like a secret is shown to nobody.
-    fn hide_secret(&mut self, entry: &Entry) {
-        if !sounds_secret(&entry.key) {
-            return;
-        }
-        if let Some(source) = self.sources.get_mut(entry.value_span.file) {
-            source.hide(entry.value_span.start..entry.value_span.end);
-        }
-    }
 }
 
 /// The entries of all files, each key once, in the order in which the keys first came.
@@ -142,6 +149,8 @@ impl Loading {
 struct Merged {
     entries: Vec<Entry>,
     index: BTreeMap<String, usize>,
+    /// Where values stand that a later one replaced, by the place of their key.
+    replaced: Vec<(usize, Span)>,
 }
 
 impl Merged {
@@ -150,8 +159,8 @@ impl Merged {
     fn add(&mut self, file: FileIndex, entries: Vec<Entry>) -> Vec<Diagnostic> {
         let mut said = Vec::new();
         for entry in entries {
-            let Some(known) = self.index.get(&entry.key).and_then(|at| self.entries.get_mut(*at))
-            else {
+            let at = self.index.get(&entry.key).copied().unwrap_or(self.entries.len());
+            let Some(known) = self.entries.get_mut(at) else {
                 self.index.insert(entry.key.clone(), self.entries.len());
                 self.entries.push(entry);
                 continue;
@@ -169,15 +178,22 @@ impl Merged {
                         .note(known.key_span, "given before"),
                 );
             }
+            self.replaced.push((at, known.value_span));
             *known = entry;
         }
         said
+    }
+
+    /// The places of values that were replaced, each behind that of the value that counts.
+    fn replaced(&self) -> Vec<(Span, Span)> {
+        let counts = |at: &usize| self.entries.get(*at).map(|entry| entry.value_span);
+        self.replaced.iter().filter_map(|(at, span)| Some((counts(at)?, *span))).collect()
     }
 }
 
 /// Words in a key whose value is a secret, unless the key names a place to find it.
 const SECRET_WORDS: [&str; 7] =
-    ["password", "passwd", "passphrase", "secret", "token", "credential", "jaas.config"];
+    ["passw", "pwd", "passphrase", "secret", "token", "credential", "jaas.config"];
 /// Endings of keys that name a place or a kind.
 const NO_SECRET: [&str; 6] = ["file", "path", "type", "class", "provider", "location"];
 

@@ -5,6 +5,8 @@
 //! it is handed the registries (`kind`). Nothing is opened here.
 
 pub mod canonical;
+pub mod check;
+pub mod describe;
 pub mod diagnostic;
 pub mod files;
 pub mod filter;
@@ -17,6 +19,8 @@ pub mod load;
 pub mod pattern;
 pub mod plan;
 pub mod render;
+#[cfg(test)]
+mod sample;
 pub mod scope;
 pub mod section;
 pub mod span;

@@ -5,18 +5,24 @@
 
 use strsim::damerau_levenshtein;
 
-/// The candidate that `written` was probably meant to be.
+/// The candidate that `written` was probably meant to be; none where two are as near.
 pub fn closest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let plain = plain(written);
-    candidates
+    let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
         .filter(|candidate| *candidate != written)
         .filter_map(|candidate| Some((distance(written, &plain, candidate)?, candidate)))
-        .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
-        .map(|(_, candidate)| candidate)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    match near.as_slice() {
+        [(first, _), (second, _), ..] if first == second => None,
+        [(_, candidate), ..] => Some(candidate),
+        [] => None,
+    }
 }
 
 /// How far apart they are, if near enough to be the same word.
@@ -25,8 +31,14 @@ fn distance(written: &str, plain_written: &str, candidate: &str) -> Option<usize
     if plain_candidate == plain_written {
         return Some(0);
     }
-    // One slip in three letters, two in six, and never more than four: `topicHeadr` yes, `foo` for `bar` no.
-    let bound = (written.chars().count().max(candidate.chars().count()) / 3).min(4);
+    // `topicHeadr` yes, `foo` for `bar` no.
+    let bound = match written.chars().count().max(candidate.chars().count()) {
+        0 | 1 => 0,
+        2..=5 => 1,
+        6..=8 => 2,
+        9..=11 => 3,
+        _ => 4,
+    };
     let apart = damerau_levenshtein(&plain_candidate, plain_written);
     (apart > 0 && apart <= bound).then_some(apart)
 }
@@ -58,6 +70,8 @@ mod tests {
     fn a_stranger_is_not_guessed() {
         assert_eq!(closest("compression", ["kafka.topic", "type", "capacity"]), None);
         assert_eq!(closest("x", ["y"]), None);
+        assert_eq!(closest("c9", ["c1", "c2"]), None, "one as good as the other");
+        assert_eq!(closest("a2", ["a1"]), Some("a1"));
     }
 
     #[test]

@@ -111,32 +111,26 @@ pub fn plan(
 ) -> Plans {
     let wanted = |name: &str| only.is_none_or(|only| only == name);
     let may_run = |name: &str| run_external && wanted(name);
-    let Loaded { sources, graph, diagnostics } =
-        load(texts, surroundings, Dialect::Tailwater, &may_run);
-    let fatal = diagnostics.iter().any(|remark| remark.fatal);
-    let mut plans = Plans {
-        sources,
-        diagnostics,
-        programs: BTreeMap::new(),
-        fatal,
-        filters_not_run: !run_external && has_pending(&graph),
-    };
+    let mut loaded = load(texts, surroundings, Dialect::Tailwater, &may_run);
+    let graph = std::mem::take(&mut loaded.graph);
+    let fatal = loaded.diagnostics.iter().any(|remark| remark.fatal);
+    let filters_not_run = !run_external && has_pending(&graph);
+    let mut programs = BTreeMap::new();
     let names: Vec<String> = graph.agents.keys().cloned().collect();
     for (name, graph) in graph.agents.into_iter().filter(|(name, _)| wanted(name)) {
         let others = names.iter().filter(|other| **other != name).map(String::as_str);
         let (judged, secrets) = judge(&name, graph, others, surroundings, kinds, fatal);
         for span in secrets {
-            if let Some(source) = plans.sources.get_mut(span.file) {
-                source.hide(span.start..span.end);
-            }
+            loaded.hide(span);
         }
-        plans.programs.insert(name, judged);
+        programs.insert(name, judged);
     }
-    if let Some(only) = only.filter(|only| !plans.programs.contains_key(*only) && !fatal) {
-        plans.diagnostics.push(no_such_name(only, &names));
+    let Loaded { sources, mut diagnostics, .. } = loaded;
+    if let Some(only) = only.filter(|only| !programs.contains_key(*only) && !fatal) {
+        diagnostics.push(no_such_name(only, &names));
     }
-    sort(&mut plans.diagnostics);
-    plans
+    sort(&mut diagnostics);
+    Plans { sources, diagnostics, programs, fatal, filters_not_run }
 }
 
 impl Plans {
