@@ -4,7 +4,10 @@
 //! promise that may be waited for later, and a sink may hold several leases at once and settle them in any order.
 
 pub mod lease;
+pub mod memory;
+pub mod order;
 pub mod receipt;
+pub mod registry;
 
 use crate::component::{Context, Failure, StartError};
 use crate::config::keys::{KeySpec, Scope};
