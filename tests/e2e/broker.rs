@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::{Message, message::Headers};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::script;
@@ -19,7 +19,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
-    pub(crate) headers: HashMap<String, Vec<u8>>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -87,16 +86,9 @@ pub(crate) fn records(topic: &str) -> Vec<Record> {
         if ends.get(&message.partition()) == Some(&(message.offset() + 1)) {
             ends.remove(&message.partition());
         }
-        let headers = message.headers().map_or_else(HashMap::new, |headers| {
-            headers
-                .iter()
-                .map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_owned()))
-                .collect()
-        });
         records.push(Record {
             partition: message.partition(),
             offset: message.offset(),
-            headers,
             body: message.payload().unwrap_or_default().to_owned(),
         });
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::scene::{self, Scene, shown};
+use crate::scene::{self, shown};
 use crate::script;
 use crate::wait::until_true;
 

@@ -40,7 +40,7 @@ pub(crate) fn get(address: &str, path: &str) -> io::Result<Answer> {
 fn connect(address: &str) -> io::Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     Ok(BufReader::new(stream))
 }
 
@@ -49,7 +49,9 @@ fn send(stream: &mut TcpStream, address: &str, path: &str, body: Option<&[u8]>) 
     let length = body.map_or(0, <[u8]>::len);
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: e2e\r\n");
     if length > 0 {
-        head += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        head += "Content-Type: application/json\r\nContent-Length: ";
+        head += &length.to_string();
+        head += "\r\n";
     }
     head += "\r\n";
     stream.write_all(head.as_bytes())?;

@@ -17,9 +17,9 @@ use crate::wait::{tell, until};
 use crate::{broker, database};
 
 /// For one step of the path to be seen working.
-const STEP: Duration = Duration::from_secs(120);
+const STEP: Duration = Duration::from_mins(2);
 /// For the last row after the last request.
-const DRAIN: Duration = Duration::from_secs(300);
+const DRAIN: Duration = Duration::from_mins(5);
 
 /// Names and files of one run.
 struct Job {

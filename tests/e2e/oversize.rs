@@ -10,7 +10,7 @@ use crate::{broker, program, scene};
 #[test]
 fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() {
     let Some(scene) = scene::enter("oversize") else { return };
-    let address = broker::up();
+    let broker = broker::up();
     let topic = scene.word();
     broker::small_topic(&topic);
     let mut log = tail(&scene);
@@ -18,10 +18,10 @@ fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() 
     for line in ["before", &long, "after"] {
         writeln!(log, "{line}").unwrap();
     }
-    let conf = agent_to(&scene, &address, &topic, "file");
+    let conf = agent_to(&scene, &broker, &topic, "file");
     let agent = program::agent(&scene, "agent", &conf, &[]);
 
-    until("both neighbours arrive", Duration::from_secs(60), || match broker::count(&topic) {
+    until("both neighbours arrive", Duration::from_mins(1), || match broker::count(&topic) {
         2 => Ok(()),
         count => Err(format!("{count}")),
     });

@@ -11,7 +11,7 @@ use crate::scene::{self, Scene, shown};
 use crate::wait::until;
 
 const LINES: usize = 1_000;
-const STEP: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_mins(1);
 
 /// A log, the position file, and the folder into which whoever runs rolls what it read.
 struct Relay {
@@ -123,7 +123,9 @@ a1.sinks.k1.sink.directory = {out}
         let mut log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let lines = self.written..self.written + LINES;
         self.written = lines.end;
-        log.write_all(lines.map(|n| format!("line {n}\n")).collect::<String>().as_bytes()).unwrap();
+        for n in lines {
+            writeln!(log, "line {n}").unwrap();
+        }
         until(&format!("run {} passes on {expected} lines", self.runs), STEP, || {
             match lines_in(out).len() {
                 count if count >= expected => Ok(()),

@@ -12,7 +12,7 @@ use crate::script;
 use crate::wait;
 
 /// A JVM on a busy machine needs the most of it.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(90);
 
 pub(crate) struct Program {
