@@ -10,7 +10,7 @@ use crate::{broker, program, scene};
 #[test]
 fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() {
     let Some(scene) = scene::enter("oversize") else { return };
-    let broker = broker::up();
+    let address = broker::up();
     let topic = scene.word();
     broker::small_topic(&topic);
     let mut log = tail(&scene);
@@ -18,15 +18,15 @@ fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() 
     for line in ["before", &long, "after"] {
         writeln!(log, "{line}").unwrap();
     }
-    let conf = agent_to(&scene, &broker, &topic, "file");
+    let conf = agent_to(&scene, &address, &topic, "file");
     let agent = program::agent(&scene, "agent", &conf, &[]);
 
     until("both neighbours arrive", Duration::from_mins(1), || match broker::count(&topic) {
         2 => Ok(()),
         count => Err(format!("{count}")),
     });
-    let bodies: Vec<_> = broker::records(&topic).into_iter().map(|record| record.body).collect();
-    assert_eq!(bodies, [b"before".to_vec(), b"after".to_vec()]);
+    let texts: Vec<_> = broker::records(&topic).into_iter().map(|record| record.body).collect();
+    assert_eq!(texts, [b"before".to_vec(), b"after".to_vec()]);
     agent.stop();
 
     let set_aside = std::fs::read_dir(scene.path("dead-letters"))
