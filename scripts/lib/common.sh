@@ -39,22 +39,22 @@ need_packages() {
   } >"$cache/apt.log" 2>&1 || { tail -20 "$cache/apt.log" >&2; die "could not install $*; the whole of it: $cache/apt.log"; }
 }
 
-# fetch_jars POM DIR: the POM's runtime dependencies, from Maven Central; again only when the POM changed.
+# fetch_jars POM DIR: the POM's runtime dependencies, from Maven Central; again only when the POM is another.
 fetch_jars() {
   local pom=$1 dir=$2
-  [[ -e $dir/.complete && ! $pom -nt $dir/.complete ]] && return
+  cmp -s "$pom" "$dir/.fetched" && return
   need java default-jre-headless
   need mvn maven
   mkdir -p "$cache"
   (
     flock 9 # two scripts may want the same jars at once
-    [[ -e $dir/.complete && ! $pom -nt $dir/.complete ]] && exit
+    cmp -s "$pom" "$dir/.fetched" && exit
     say "fetching the jars of $(basename "$pom") (once)"
     rm -rf "$dir"
     mvn -B -Dstyle.color=never -f "$pom" dependency:copy-dependencies -DincludeScope=runtime \
       -DoutputDirectory="$dir" >"$dir.log" 2>&1 ||
       { grep ERROR "$dir.log" | head -5 >&2; die "Maven could not fetch them; the whole of it: $dir.log"; }
-    touch "$dir/.complete"
+    cp "$pom" "$dir/.fetched"
   ) 9>"$dir.lock"
 }
 
