@@ -322,7 +322,7 @@ a1.sinks.k1.channel = c1
     #[test]
     fn a_secret_is_never_printed() {
         let text = format!(
-            "{GOOD}a1.sinks.k1.type = kafka\na1.sinks.k1.kafka.bootstrap.servers = h:1\na1.sinks.k1.pin = geheim\na1.sinks.k1.pin = geheim\na1.sinks.k1.passwort = geheim2 ${{env:NOPE}}\na1.sinks.k1.password = ${{env:NOPE}}geheim3\n"
+            "{GOOD}a1.sinks.k1.type = kafka\na1.sinks.k1.kafka.bootstrap.servers = h:1\na1.sinks.k1.pin = geheim\na1.sinks.k1.pin = geheim\na1.sinks.k1.passwort = geheim2 ${{env:NOPE}}\na1.sinks.k1.password = ${{env:NOPE}}geheim3\na1.sinks.k1.url = mysql://me:geheim4@h/\na1.sinks.k1.flumeBatchSize = x://me:geheim@h\n"
         );
         for format in [Format::Full, Format::Short, Format::Json] {
             let answer = ask(&text, &Question { format, ..Question::default() });

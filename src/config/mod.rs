@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod check;
+pub mod component;
 pub mod describe;
 pub mod diagnostic;
 pub mod files;
@@ -22,7 +23,9 @@ pub mod render;
 #[cfg(test)]
 mod sample;
 pub mod scope;
+pub mod secrecy;
 pub mod section;
+pub mod shown;
 pub mod span;
 pub mod substitute;
 pub mod suggest;

@@ -7,6 +7,7 @@
 mod accept;
 pub mod flume_types;
 mod groups;
+mod remarks;
 mod sinks;
 mod sources;
 mod validate;

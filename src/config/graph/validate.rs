@@ -4,14 +4,14 @@
 //! told twice when the component after it cannot be made: that is kept, for `plan` must print the same.
 
 use super::flume_types::{Made, Unmakeable, known, make};
+use super::remarks::no_answer;
 use super::{AgentGraph, Described, Dialect, FlumeError, Kept, KeptAs, Level};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::filter::{Filter, NoAnswer, NoFilter};
-use crate::config::java::{HashOrder, split_blanks, trim};
+use crate::config::filter::Filter;
+use crate::config::java::{HashOrder, split_blanks};
 use crate::config::kind::Family;
 use crate::config::scope::{Component, Property};
 use crate::config::span::Span;
-use crate::config::suggest::closest;
 use crate::config::surroundings::Surroundings;
 
 /// What was made of an agent.
@@ -145,29 +145,6 @@ impl Validator {
             place: filter.place,
             properties: filter.properties.clone(),
         }
-    }
-
-    /// Tells that a filter cannot be had. Flume goes on without it.
-    fn no_filter(&mut self, filter: &Component, no: &NoFilter) {
-        let (path, type_name) = (&filter.path, &filter.type_name);
-        let message = format!("`{path}` is of type `{type_name}`, which cannot be had here");
-        self.diagnostics.push(match no {
-            NoFilter::Wrong => return,
-            NoFilter::NotHere => Diagnostic::error(
-                "not-here",
-                filter.place,
-                message,
-                "nothing starts: what it stands for would be missing",
-            )
-            .expected("Flume has it, Tailwater has not")
-            .help("put secrets into environment variables (`env`), or let a command print them (`external`)")
-            .fatal(),
-            NoFilter::Unknown => {
-                let effect = Family::ConfigFilter.left_out(&filter.name, &filter.agent);
-                Diagnostic::error("unknown-type", filter.place, message, effect)
-                    .expected("expected `env` or `external`")
-            }
-        });
     }
 
     fn channels(&mut self) -> Vec<Kept> {
@@ -327,133 +304,6 @@ impl Validator {
     pub(super) fn list_place_of(&self, word: &str, name: &str) -> Span {
         self.agent.lists.get(word).map_or(self.agent.place, |list| list.place_of(name))
     }
-
-    /// Tells that the agent has nothing left, unless what led to it has been told.
-    fn unless_told(&mut self, span: Span, what: &str) {
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
-            return;
-        }
-        let name = &self.agent.name;
-        let remark = Diagnostic::error(
-            "nothing-left",
-            span,
-            format!("`{name}` {what}"),
-            format!("nothing of `{name}` starts"),
-        );
-        self.diagnostics.push(remark.expected("expected at least one"));
-    }
-
-    fn without_channels(&mut self) {
-        let name = self.agent.name.clone();
-        let remark = Diagnostic::error(
-            "no-channels",
-            self.agent.place,
-            format!("`{name}` has no list of channels"),
-            format!("nothing of `{name}` starts"),
-        )
-        .expected(format!("needs `{name}.channels`"));
-        self.diagnostics.push(remark);
-    }
-
-    /// A listed component that nothing is said about.
-    pub(super) fn without_properties(&mut self, word: &'static str, family: Family, name: &str) {
-        let agent = self.agent.name.clone();
-        let listed: Vec<&str> =
-            self.agent.lists.get(word).map_or_else(Vec::new, |list| split_blanks(&list.value));
-        let others = self.agent.components.get(word);
-        let unlisted = others.into_iter().flatten().map(|(other, _)| other.as_str());
-        let guess = closest(name, unlisted.filter(|other| !listed.contains(other)));
-        let help = match guess {
-            Some(guess) => Some(format!("did you mean `{guess}`, which has properties?")),
-            None if name.contains(',') => Some("write blanks between names, not commas".to_owned()),
-            None if name.trim() != name || name.contains('\t') => {
-                Some("write single spaces between groups".to_owned())
-            }
-            None => None,
-        };
-        let guess = guess.map(str::to_owned);
-        self.guessed.extend(guess.map(|guess| (word, guess)));
-        let remark = Diagnostic::error(
-            "no-properties",
-            self.list_place_of(word, name),
-            format!("`{agent}.{word}` lists `{name}`, which has no properties"),
-            family.left_out(name, &agent),
-        )
-        .expected(format!("there is no `{agent}.{word}.{name}.…`"))
-        .maybe_help(help);
-        self.diagnostics.push(remark);
-    }
-
-    /// A component without a key that it cannot do without.
-    pub(super) fn missing_key(
-        &mut self,
-        word: &str,
-        family: Family,
-        name: &str,
-        properties: &[Property],
-        key: &str,
-    ) {
-        let agent = &self.agent.name;
-        let misspelt = closest(key, properties.iter().map(|property| property.key.as_str()));
-        let misspelt = misspelt.and_then(|found| properties.iter().find(|p| p.key == found));
-        let message = format!("`{agent}.{word}.{name}` has no `{key}`");
-        let effect = family.left_out(name, agent);
-        let remark = match (misspelt, properties.first()) {
-            (Some(property), _) => {
-                Diagnostic::error("missing-key", property.key_span, message, effect)
-                    .expected(format!("not a key of a {family}"))
-                    .help(format!("did you mean `{key}`?"))
-            }
-            (None, first) => {
-                let span = first.map_or(self.agent.place, |property| property.key_span);
-                Diagnostic::error("missing-key", span, message, effect)
-                    .expected(format!("needs `{key}`"))
-            }
-        };
-        self.diagnostics.push(remark);
-    }
-
-    fn wrong_config(&mut self, word: &str, family: Family, name: &str, span: Span) {
-        let agent = &self.agent.name;
-        let remark = Diagnostic::error(
-            "wrong-config",
-            span,
-            format!("`{agent}.{word}.{name}.config` names no settings of Flume's"),
-            family.left_out(name, agent),
-        );
-        self.diagnostics.push(remark.expected("Flume reads this key as a class of settings"));
-    }
-
-    /// Components that have properties and are in no list.
-    fn unlisted(&mut self) {
-        let agent = self.agent.name.clone();
-        for (word, components) in &self.agent.components {
-            let list = self.agent.lists.get(word).map_or("", |list| list.value.as_str());
-            let split = if *word == "sinkgroups" {
-                crate::config::java::split_single(list)
-            } else {
-                split_blanks(list)
-            };
-            for (name, properties) in components {
-                let told = self.guessed.iter().any(|(of, known)| of == word && known == name);
-                if split.contains(&name.as_str()) || told {
-                    continue;
-                }
-                let Some(first) = properties.first() else { continue };
-                let list = trim(list);
-                let gap = if list.is_empty() { "" } else { " " };
-                let remark = Diagnostic::warning(
-                    "not-listed",
-                    first.key_span,
-                    format!("`{agent}.{word}.{name}` is not in `{agent}.{word}`"),
-                    format!("`{name}` does not start, as in Flume"),
-                )
-                .expected("a property of a component that is not listed")
-                .help(format!("write `{agent}.{word} = {list}{gap}{name}` if it is to start"));
-                self.diagnostics.push(remark);
-            }
-        }
-    }
 }
 
 /// What the step of one kind may do to a component that is otherwise right.
@@ -475,13 +325,4 @@ impl Finishing<'_> {
         self.own.push(error.clone());
         self.validator.errors.push(error);
     }
-}
-
-/// The remark on a reference that was not replaced.
-fn no_answer(said: &NoAnswer, path: &str, properties: &[Property]) -> Option<Diagnostic> {
-    let NoAnswer { key, filter, why } = said;
-    let span = properties.iter().find(|property| property.key == *key)?.value_span;
-    let message = format!("filter `{filter}` has no answer for `{path}.{key}`: {why}");
-    let effect = "the reference stays as it is written, as in Flume";
-    Some(Diagnostic::warning("no-answer", span, message, effect).expected("not replaced"))
 }
