@@ -37,6 +37,12 @@ pub trait Channel: Send + Sync {
     /// How far into each of the source's inputs this channel can vouch for: what a restart may skip.
     fn vouched(&self, source: &ComponentName) -> Positions;
 
+    /// How far into each of the source's inputs this channel has taken batches, settled or not: what a source that is started
+    /// again beside the running channel may skip. More than `vouched` where what was taken dies with the process (R9).
+    fn taken(&self, source: &ComponentName) -> Positions {
+        self.vouched(source)
+    }
+
     /// On start: what a transactional sink finds that it had already delivered (R12).
     fn settled_elsewhere(&self, done: &[Range<Sequence>]) -> Result<Receipt, ChannelError>;
 

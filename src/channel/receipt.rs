@@ -1,8 +1,9 @@
 //! The promise handed out by put and commit: it is kept once the disk says so, or broken with the reason.
 
 use super::ChannelError;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// What `put`, `settle` and `commit` hand out. Dropping it does not undo anything.
 #[derive(Debug)]
@@ -41,6 +42,19 @@ impl Receipt {
             State::Kept(result) => result,
             State::Pending { answer, closed } => answer.recv().unwrap_or(Err(closed)),
         }
+    }
+
+    /// The answer, if it comes in time. Asking again gives the same answer.
+    pub fn wait_for(&mut self, at_most: Duration) -> Option<Result<(), ChannelError>> {
+        if let State::Pending { answer, closed } = &self.0 {
+            let result = match answer.recv_timeout(at_most) {
+                Ok(result) => result,
+                Err(RecvTimeoutError::Disconnected) => Err(closed.clone()),
+                Err(RecvTimeoutError::Timeout) => return None,
+            };
+            self.0 = State::Kept(result);
+        }
+        self.poll()
     }
 
     /// The answer, if there is one already. Asking again gives the same answer.
@@ -98,6 +112,7 @@ impl Receipts {
 mod tests {
     use super::{Receipt, Receipts};
     use crate::channel::ChannelError;
+    use std::time::Duration;
 
     #[test]
     fn a_promise_that_vanishes_is_a_closed_channel_and_not_a_success() {
@@ -108,8 +123,10 @@ mod tests {
         assert_eq!(receipt.poll(), Some(Err(closed.clone())));
         assert_eq!(receipt.poll(), Some(Err(closed.clone())));
         assert_eq!(receipt.wait(), Err(closed.clone()));
-        let (promise, receipt) = Receipt::pending(closed);
+        let (promise, mut receipt) = Receipt::pending(closed);
+        assert_eq!(receipt.wait_for(Duration::ZERO), None);
         promise.answer(Ok(()));
+        assert_eq!(receipt.wait_for(Duration::ZERO), Some(Ok(())));
         assert_eq!(receipt.wait(), Ok(()));
     }
 

@@ -3,7 +3,10 @@
 //! Flume's two forms: a [`PollableSource`] is driven by its runner, an [`EventDrivenSource`] by its input. Both hand batches
 //! to their `ChannelProcessor`, which owns interceptors, selector and channels.
 
+mod in_flight;
 pub mod processor;
+pub mod resume;
+pub mod runner;
 
 use crate::clock::Stop;
 use crate::component::{Context, Failure, Pass, StartError};
@@ -50,6 +53,18 @@ pub struct BackOff {
     pub increment: Duration,
     /// `maxBackoffSleep`, 5 s unless said otherwise.
     pub max: Duration,
+}
+
+impl BackOff {
+    /// Flume's defaults.
+    pub const DEFAULT: Self =
+        Self { increment: Duration::from_secs(1), max: Duration::from_secs(5) };
+
+    /// How long to wait after so many passes without work in a row.
+    #[must_use]
+    pub fn after(&self, passes: u32) -> Duration {
+        self.increment.saturating_mul(passes).min(self.max)
+    }
 }
 
 /// A kind of source: what selects it, which keys it has, how they are read.

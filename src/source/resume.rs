@@ -1,0 +1,214 @@
+//! Where a source that can re-read goes on: what its channels vouch for, put together (R8).
+//!
+//! Every channel vouches for itself. With `Marks::Each` a restart reads from the least of the required channels and each is
+//! offered only what lies beyond its own mark; with `Marks::Union` what any channel has is done. Where the plan of
+//! interceptors and selector has changed, a channel's own mark no longer says what it would have been given, and what lies
+//! between the least and the greatest is offered again: doubled and told, never lost.
+
+use crate::event::{ComponentName, Evidence, InputId, Mark, Origin, Part, Positions};
+use crate::ranges::RangeSet;
+use crate::selector::Marks;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// The input whose empty mark says: this channel belongs to the source, and what it has no mark of it has none of. A channel
+/// without it is new to the source, and begins where the others are.
+pub const KNOWN: &str = "*";
+
+/// What the channels of a source vouch for.
+#[derive(Clone, Debug)]
+pub struct Vouched {
+    /// How the channels' marks make up what is done.
+    pub marks: Marks,
+    /// How they did when the marks were made, where that is known.
+    pub marks_before: Option<Marks>,
+    /// The hash of the plan now.
+    pub plan: u64,
+    /// For each channel of the source, in the processor's order, what it has.
+    pub channels: Vec<ChannelMarks>,
+}
+
+/// What one channel vouches for.
+#[derive(Clone, Debug)]
+pub struct ChannelMarks {
+    /// Which channel.
+    pub channel: ComponentName,
+    /// Whether it counts for the least.
+    pub required: bool,
+    /// How far it has each input.
+    pub positions: Positions,
+}
+
+impl ChannelMarks {
+    /// Whether the channel has heard of the source before.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.positions.get(KNOWN).is_some()
+    }
+}
+
+impl Vouched {
+    /// Every input that some channel has a mark of.
+    #[must_use]
+    pub fn inputs(&self) -> BTreeSet<InputId> {
+        let all = self.channels.iter().flat_map(|c| c.positions.iter().map(|(id, _)| id.clone()));
+        all.filter(|id| &**id != KNOWN).collect()
+    }
+
+    /// Whether no channel has heard of the source.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.channels.iter().any(ChannelMarks::is_known)
+    }
+
+    /// The bytes of an input that need not be read again.
+    #[must_use]
+    pub fn done(&self, input: &str) -> RangeSet {
+        let counted = self.counted();
+        let mode = if self.is_changed(input) { self.marks_before } else { Some(self.marks) };
+        let ranges = counted.iter().map(|c| c.positions.get(input).map(|mark| &mark.ranges));
+        match mode {
+            Some(Marks::Union) => ranges.flatten().flat_map(RangeSet::iter).collect(),
+            Some(Marks::Each) | None => {
+                let mut ranges = ranges.map(|r| r.cloned().unwrap_or_default());
+                let first = ranges.next().unwrap_or_default();
+                ranges.fold(first, |both, other| intersection(&both, &other))
+            }
+        }
+    }
+
+    /// How far an input is done without a hole from its beginning.
+    #[must_use]
+    pub fn position(&self, input: &str) -> u64 {
+        self.done(input).contiguous_from(0)
+    }
+
+    /// What recognises an input at `end`, as any channel has it.
+    #[must_use]
+    pub fn evidence(&self, input: &str, end: u64) -> Option<&Evidence> {
+        self.marks_of(input).find_map(|mark| mark.evidence.get(&end))
+    }
+
+    /// Whether interceptors or selector were others when some channel was given the last of this input.
+    #[must_use]
+    pub fn is_changed(&self, input: &str) -> bool {
+        self.marks_of(input).any(|mark| !mark.ranges.is_empty() && mark.plan != self.plan)
+    }
+
+    /// How many bytes of an input some channel is offered again because the plan has changed.
+    #[must_use]
+    pub fn offered_again(&self, input: &str) -> u64 {
+        if !self.is_changed(input) {
+            return 0;
+        }
+        let done = self.done(input);
+        let beyond = |mark: &Mark| {
+            mark.ranges.iter().flat_map(|r| done.gaps(r).collect::<Vec<_>>()).collect::<RangeSet>()
+        };
+        let again: RangeSet =
+            self.marks_of(input).flat_map(|m| beyond(m).iter().collect::<Vec<_>>()).collect();
+        again.count()
+    }
+
+    /// What every channel must be told before anything else, so that all of them have at least what is done, and know the
+    /// source. Empty where they have and do.
+    #[must_use]
+    pub fn catch_up(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for input in self.inputs() {
+            let done = self.done(&input);
+            let has = |c: &ChannelMarks| {
+                let mark = c.positions.get(&input);
+                mark.is_some_and(|m| done.iter().all(|r| m.ranges.contains_range(&r)))
+            };
+            if !self.channels.iter().all(has) {
+                let none: Evidence = Evidence::from([]);
+                parts.extend(done.iter().map(|range| Part {
+                    evidence: self.evidence(&input, range.end).unwrap_or(&none).clone(),
+                    input: input.clone(),
+                    range,
+                }));
+            }
+        }
+        if !self.channels.iter().all(ChannelMarks::is_known) {
+            parts.push(Part { input: KNOWN.into(), range: 0..0, evidence: Evidence::from([]) });
+        }
+        parts
+    }
+
+    /// The channels whose marks say what is done: the required ones (all, where none is) that know the source. A new one
+    /// begins where the others are.
+    fn counted(&self) -> Vec<&ChannelMarks> {
+        let known = || self.channels.iter().filter(|c| c.is_known());
+        let required: Vec<_> = known().filter(|c| c.required).collect();
+        if required.is_empty() { known().collect() } else { required }
+    }
+
+    fn marks_of<'a>(&'a self, input: &'a str) -> impl Iterator<Item = &'a Mark> {
+        self.channels.iter().filter_map(move |c| c.positions.get(input))
+    }
+}
+
+/// What each channel need not be offered again while a source re-reads.
+#[derive(Debug, Default)]
+pub(super) struct Skips {
+    channels: Vec<BTreeMap<InputId, RangeSet>>,
+}
+
+impl Skips {
+    pub(super) fn new(vouched: &Vouched) -> Self {
+        let inputs = vouched.inputs();
+        let mut channels = vec![BTreeMap::new(); vouched.channels.len()];
+        for input in &inputs {
+            let done = vouched.done(input);
+            let usable = !vouched.is_changed(input);
+            let of = |c: &ChannelMarks| {
+                let own = c.positions.get(input).filter(|_| usable);
+                let mut ranges = own.map(|mark| mark.ranges.clone()).unwrap_or_default();
+                // At least what is done: a new channel begins where the others are.
+                done.iter().for_each(|range| ranges.insert(range));
+                ranges
+            };
+            let all: Vec<RangeSet> = vouched.channels.iter().map(of).collect();
+            // Where no channel is ahead there is nothing to skip: what is done the source does not read.
+            if all.iter().any(|ranges| *ranges != done) {
+                for (channel, ranges) in channels.iter_mut().zip(all) {
+                    channel.insert(input.clone(), ranges);
+                }
+            }
+        }
+        Self { channels }
+    }
+
+    /// Whether a channel has all that a batch is of.
+    pub(super) fn has(&self, channel: usize, origin: &Origin) -> bool {
+        let Some(inputs) = self.channels.get(channel).filter(|inputs| !inputs.is_empty()) else {
+            return false;
+        };
+        let covers = |p: &Part| inputs.get(&p.input).is_some_and(|r| r.contains_range(&p.range));
+        origin.parts.iter().any(|p| !p.range.is_empty()) && origin.parts.iter().all(covers)
+    }
+
+    /// Where a batch of `input` that begins at `from` must end at the latest, so that no channel has only a part of it.
+    pub(super) fn boundary(&self, input: &str, from: u64) -> Option<u64> {
+        let ranges = self.channels.iter().filter_map(|inputs| inputs.get(input));
+        let edges = ranges.flat_map(RangeSet::iter).flat_map(|Range { start, end }| [start, end]);
+        edges.filter(|edge| *edge > from).min()
+    }
+
+    pub(super) fn forget(&mut self, input: &str) {
+        for inputs in &mut self.channels {
+            inputs.remove(input);
+        }
+    }
+}
+
+fn intersection(a: &RangeSet, b: &RangeSet) -> RangeSet {
+    let mut both = a.clone();
+    for range in a.iter() {
+        for gap in b.gaps(range) {
+            both.remove(gap);
+        }
+    }
+    both
+}
