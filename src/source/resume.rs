@@ -144,7 +144,7 @@ impl Vouched {
         if required.is_empty() { known().collect() } else { required }
     }
 
-    fn marks_of<'a>(&'a self, input: &'a str) -> impl Iterator<Item = &'a Mark> {
+    fn marks_of(&self, input: &str) -> impl Iterator<Item = &Mark> {
         self.channels.iter().filter_map(move |c| c.positions.get(input))
     }
 }
