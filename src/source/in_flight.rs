@@ -128,7 +128,7 @@ mod tests {
         });
         in_flight.make_room(&stop).unwrap();
         answering.join().unwrap();
-        assert!(in_flight.settle(Duration::from_secs(60)).unwrap());
+        assert!(in_flight.settle(Duration::from_mins(1)).unwrap());
         assert_eq!((in_flight.bytes, in_flight.receipts.len()), (0, 0));
     }
 
@@ -149,6 +149,6 @@ mod tests {
         in_flight.make_room(&stop).unwrap();
         assert!(!in_flight.settle(Duration::ZERO).unwrap());
         drop(promises);
-        assert_eq!(in_flight.settle(Duration::from_secs(60)), Err(closed()));
+        assert_eq!(in_flight.settle(Duration::from_mins(1)), Err(closed()));
     }
 }

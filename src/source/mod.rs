@@ -5,6 +5,7 @@
 
 mod in_flight;
 pub mod processor;
+pub mod registry;
 pub mod resume;
 pub mod runner;
 

@@ -89,7 +89,7 @@ impl ChannelProcessor {
         &self.parts.counters
     }
 
-    /// What the channels vouch for now: what a position kept elsewhere may say.
+    /// What the channels vouch for at this moment: what a position kept elsewhere may say.
     #[must_use]
     pub fn vouched(&self) -> Vouched {
         self.marks(|channel| channel.vouched(&self.parts.source.name))
@@ -134,7 +134,7 @@ impl ChannelProcessor {
     pub fn put(&mut self, mut batch: Batch) -> Result<(), Failure> {
         let received = batch.len();
         if received == 0 {
-            return self.put_position(batch.origin);
+            return self.put_position(&batch.origin);
         }
         let counters = self.parts.counters.clone();
         counters.append_batch_received.add(1);
@@ -144,7 +144,7 @@ impl ChannelProcessor {
         }
         let origin = batch.origin.clone();
         if batch.is_empty() {
-            self.put_position(origin)?;
+            self.put_position(&origin)?;
         } else {
             let mut given = vec![false; self.parts.channels.len()];
             for route in self.parts.selector.select(batch) {
@@ -166,8 +166,8 @@ impl ChannelProcessor {
 
     /// Tells every channel how far the source is, where there are no events: in the same order as events, and in every
     /// channel, whatever the selector.
-    pub fn put_position(&mut self, origin: Origin) -> Result<(), Failure> {
-        self.offer_position(&origin, |_| true)?;
+    pub fn put_position(&mut self, origin: &Origin) -> Result<(), Failure> {
+        self.offer_position(origin, |_| true)?;
         for input in &origin.forgotten {
             self.skips.forget(input);
         }
@@ -204,7 +204,11 @@ impl ChannelProcessor {
     }
 
     /// R8: a channel that was given nothing of a batch is given its origin, or its mark would stay behind for ever.
-    fn offer_position(&mut self, origin: &Origin, to: impl Fn(usize) -> bool) -> Result<(), Failure> {
+    fn offer_position(
+        &mut self,
+        origin: &Origin,
+        to: impl Fn(usize) -> bool,
+    ) -> Result<(), Failure> {
         if origin.source.is_none() {
             return Ok(());
         }

@@ -15,6 +15,13 @@ use std::ops::Range;
 /// without it is new to the source, and begins where the others are.
 pub const KNOWN: &str = "*";
 
+/// Where the source began with an input: an input's name ends in `@` and that offset, so that a channel which was given
+/// nothing of it yet (a crash came between two channels' syncs) begins there too.
+#[must_use]
+pub fn began(input: &str) -> u64 {
+    input.rsplit_once('@').and_then(|(_, offset)| offset.parse().ok()).unwrap_or(0)
+}
+
 /// What the channels of a source vouch for.
 #[derive(Clone, Debug)]
 pub struct Vouched {
@@ -70,7 +77,8 @@ impl Vouched {
         match mode {
             Some(Marks::Union) => ranges.flatten().flat_map(RangeSet::iter).collect(),
             Some(Marks::Each) | None => {
-                let mut ranges = ranges.map(|r| r.cloned().unwrap_or_default());
+                let begins = || std::iter::once(0..began(input)).collect();
+                let mut ranges = ranges.map(|r| r.cloned().unwrap_or_else(begins));
                 let first = ranges.next().unwrap_or_default();
                 ranges.fold(first, |both, other| intersection(&both, &other))
             }

@@ -71,6 +71,7 @@ impl SourceRunner {
     }
 
     /// What the first start came to, if it has come to something within `at_most`. It answers once.
+    #[must_use]
     pub fn first_start(&self, at_most: Duration) -> Option<Result<(), StartError>> {
         self.first_start.recv_timeout(at_most).ok()
     }
@@ -141,9 +142,7 @@ impl Running {
                     self.turn(Activity::BackingOff, &why);
                     let again = format!("{next}; it is started again in {} s", wait.as_secs());
                     let effect = "it reads nothing until it is started again; nothing is lost";
-                    self.tell(
-                        Happening::error("source-failed", why).effect(effect).next(again),
-                    );
+                    self.tell(Happening::error("source-failed", why).effect(effect).next(again));
                     if self.parts.context.stop.wait(wait) {
                         self.turn(Activity::Stopped, "");
                         break;
@@ -173,7 +172,8 @@ impl Running {
 
     fn live_uncaught(&mut self, worked: &mut bool) -> End {
         let context = self.parts.context.clone();
-        let started = (self.parts.processor)().and_then(|out| self.parts.start.start(&context, out));
+        let started =
+            (self.parts.processor)().and_then(|out| self.parts.start.start(&context, out));
         if let Some(answer) = self.first_start.take() {
             let outcome = started.as_ref().map(|_| ()).map_err(Clone::clone);
             // Whoever is no longer interested in the first start has gone.

@@ -1,0 +1,8 @@
+//! What the test binaries share: clocks that are turned by hand, channels that lose what was not synced.
+
+#![allow(dead_code, reason = "each binary uses a part of it")]
+#![allow(clippy::missing_panics_doc, reason = "tests panic")]
+
+pub mod channels;
+pub mod clock;
+pub mod sources;
