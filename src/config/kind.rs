@@ -78,10 +78,28 @@ impl Family {
     /// What happens to `agent` when a component of this family is not to be had.
     #[must_use]
     pub fn left_out(self, name: &str, agent: &str) -> String {
-        let others =
-            if self == Self::Channel { ", nor will what has no other channel" } else { "" };
-        format!("`{name}` will not start{others}; the rest of `{agent}` will")
+        let rest = the_rest_starts(agent);
+        match self {
+            Self::Channel => {
+                format!("`{name}` will not start, nor will what has no other channel{rest}")
+            }
+            Self::ConfigFilter => {
+                format!("references to `{name}` stay as they are written, as in Flume")
+            }
+            _ => format!("`{name}` will not start{rest}"),
+        }
     }
+}
+
+/// How an effect ends while something is left of an agent.
+fn the_rest_starts(agent: &str) -> String {
+    format!("; the rest of `{agent}` will")
+}
+
+/// An effect that was written while something seemed to be left of an agent of which nothing is.
+#[must_use]
+pub fn nothing_is_left(effect: &str, agent: &str) -> String {
+    effect.replace(&the_rest_starts(agent), &format!(", nor will anything else of `{agent}`"))
 }
 
 impl fmt::Display for Family {

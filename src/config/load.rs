@@ -75,6 +75,9 @@ pub fn load(
         loading.diagnostics.extend(accepted.diagnostics);
         graph.errors = accepted.errors;
         for (name, described) in accepted.agents {
+            if dialect == Dialect::Tailwater && described.is_for_reference() {
+                continue;
+            }
             let validated = validate(described, dialect, surroundings, run_external(&name));
             graph.errors.extend(validated.errors);
             graph.load_error = graph.load_error.take().or(validated.load_error);
@@ -153,6 +156,7 @@ impl Loading {
             },
             key_span: entry.key_span,
             value_span: entry.value_span,
+            is_used: resolved.used.contains(&entry.key),
         });
         given.collect()
     }
@@ -341,6 +345,7 @@ mod tests {
         assert_eq!(codes(&[("f", "a.sinks = ${env:NOPE}")]), ["f:1:11 unresolved-reference"]);
         assert!(codes(&[("f", "a.sources.r.command = echo ${HOME}")]).is_empty());
         assert_eq!(codes(&[("f", "a.sinks = ${a.sinks}")]), ["f:1:11 reference-loop"]);
+        assert!(codes(&[("f", "port = 1\na.sinks = ${port} ${x.y}\nx.y = 2")]).is_empty());
         assert_eq!(codes(&[("f", "a.sinks = ${java:nope}")]), ["f:1:11 wrong-reference"]);
     }
 

@@ -36,7 +36,7 @@ fn distance(written: &str, plain_written: &str, candidate: &str) -> Option<usize
         0 | 1 => 0,
         2..=5 => 1,
         6..=8 => 2,
-        9..=11 => 3,
+        9..=15 => 3,
         _ => 4,
     };
     let apart = damerau_levenshtein(&plain_candidate, plain_written);
@@ -70,6 +70,7 @@ mod tests {
     fn a_stranger_is_not_guessed() {
         assert_eq!(closest("compression", ["kafka.topic", "type", "capacity"]), None);
         assert_eq!(closest("x", ["y"]), None);
+        assert_eq!(closest("hdfs-channel-1", ["kafka-channel-1"]), None);
         assert_eq!(closest("c9", ["c1", "c2"]), None, "one as good as the other");
         assert_eq!(closest("a2", ["a1"]), Some("a1"));
     }

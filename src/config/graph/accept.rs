@@ -19,6 +19,8 @@ pub struct Given {
     pub key_span: Span,
     /// Where the value stands.
     pub value_span: Span,
+    /// Whether other values refer to the key: it has a purpose then, though it belongs to no agent.
+    pub is_used: bool,
 }
 
 /// The value of a list such as `a1.sources`.
@@ -58,6 +60,8 @@ pub struct Described {
     pub(super) lists: BTreeMap<&'static str, List>,
     /// By word, then by component.
     pub(super) components: BTreeMap<&'static str, BTreeMap<String, Vec<Property>>>,
+    /// Whether it is no agent at all, but a prefix of keys that other values refer to.
+    pub(super) is_for_reference: bool,
     /// What is to be said about properties that were dropped.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -68,6 +72,12 @@ impl Described {
     pub fn is_consumer(&self) -> bool {
         self.lists.contains_key(CONSUMERS)
             || (self.components.contains_key(CONSUMERS) && !self.lists.contains_key("sources"))
+    }
+
+    /// Whether it is no agent at all, but a prefix of keys that other values refer to.
+    #[must_use]
+    pub fn is_for_reference(&self) -> bool {
+        self.is_for_reference && self.lists.is_empty() && self.components.is_empty()
     }
 
     /// A component's properties.
@@ -132,7 +142,8 @@ impl Accepted {
         }
         let Some((agent, rest)) = name.split_once('.').filter(|(agent, _)| !agent.is_empty())
         else {
-            return drop("AGENT_NAME_MISSING", Some(no_agent(name, given.key_span)));
+            let remark = (!given.is_used).then(|| no_agent(name, given.key_span));
+            return drop("AGENT_NAME_MISSING", remark);
         };
         if rest.is_empty() {
             return drop("PROPERTY_NAME_NULL", Some(no_agent(name, given.key_span)));
@@ -140,8 +151,10 @@ impl Accepted {
         let described = self.agents.entry(agent.to_owned()).or_insert_with(|| Described {
             name: agent.to_owned(),
             place: given.key_span,
+            is_for_reference: true,
             ..Described::default()
         });
+        described.is_for_reference &= given.is_used;
         if let Err((error, key)) = described.add(rest, value, given, dialect) {
             let component = agent.to_owned();
             self.errors.push(FlumeError { component, key, error, level: Level::Error });
@@ -180,7 +193,9 @@ impl Described {
             }
             return Ok(());
         }
-        self.diagnostics.push(unknown_property(&self.name, rest, given.key_span));
+        if !given.is_used {
+            self.diagnostics.push(unknown_property(&self.name, rest, given.key_span));
+        }
         Err(("INVALID_PROPERTY", rest.to_owned()))
     }
 

@@ -11,7 +11,7 @@ mod part;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::files::Text;
 use crate::config::graph::{AgentGraph, Dialect, Graph};
-use crate::config::kind::{Family, Kinds};
+use crate::config::kind::{Family, Kinds, nothing_is_left};
 use crate::config::load::{Loaded, load};
 use crate::config::scope::Component;
 use crate::config::span::{Sources, Span};
@@ -200,6 +200,11 @@ fn judge<'a>(
         Some(_) if diagnostics.iter().any(Diagnostic::is_error) => Starts::InPart,
         Some(_) => Starts::Whole,
     };
+    if starts == Starts::Nothing {
+        for remark in &mut diagnostics {
+            remark.effect = nothing_is_left(&remark.effect, name);
+        }
+    }
     (Judged { program, is_consumer, starts, diagnostics }, judging.secrets)
 }
 

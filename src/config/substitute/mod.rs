@@ -51,6 +51,8 @@ pub struct Resolved {
     pub unresolved: Vec<(String, String)>,
     /// Keys whose value leads back to themselves: the reference stays as it is written.
     pub loops: BTreeSet<String>,
+    /// Keys that other values refer to.
+    pub used: BTreeSet<String>,
 }
 
 /// Replaces the references in `values`, which are given in the order Java's table got them.
@@ -65,6 +67,7 @@ pub fn resolve(values: &[(&str, &str)], surroundings: &Surroundings, order: Orde
         under_way: Vec::new(),
         unresolved: Vec::new(),
         loops: BTreeSet::new(),
+        used: BTreeSet::new(),
         bytes: 0,
     };
     let keys: Vec<&str> = match order {
@@ -74,7 +77,8 @@ pub fn resolve(values: &[(&str, &str)], surroundings: &Surroundings, order: Orde
     for key in keys {
         resolver.key(key);
     }
-    Resolved { values: resolver.done, unresolved: resolver.unresolved, loops: resolver.loops }
+    let Resolver { done, unresolved, loops, used, .. } = resolver;
+    Resolved { values: done, unresolved, loops, used }
 }
 
 struct Resolver<'a> {
@@ -86,6 +90,7 @@ struct Resolver<'a> {
     under_way: Vec<String>,
     unresolved: Vec<(String, String)>,
     loops: BTreeSet<String>,
+    used: BTreeSet<String>,
     bytes: usize,
 }
 
@@ -197,7 +202,10 @@ impl Resolver<'_> {
             }
         }
         match self.done.get(key) {
-            Some(value) => value.clone().map(Some),
+            Some(value) => {
+                self.used.insert(key.to_owned());
+                value.clone().map(Some)
+            }
             None => Ok(self.prefixed.instead_of_key(key)),
         }
     }
