@@ -296,6 +296,14 @@ impl Channel for MemoryChannel {
         self.shared.lock().vouched.get(source).cloned().unwrap_or_default()
     }
 
+    fn taken(&self, source: &ComponentName) -> Positions {
+        let state = self.shared.lock();
+        let mut taken = state.vouched.get(source).cloned().unwrap_or_default();
+        let of = |origin: &Origin| origin.source.as_ref().is_some_and(|s| s.name == *source);
+        state.origins.iter().filter(|(_, o)| of(o)).for_each(|(_, origin)| taken.add(origin));
+        taken
+    }
+
     fn settled_elsewhere(&self, done: &[Range<Sequence>]) -> Result<Receipt, ChannelError> {
         let mut state = self.shared.lock();
         let end = state.order.next();

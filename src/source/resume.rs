@@ -220,3 +220,99 @@ fn intersection(a: &RangeSet, b: &RangeSet) -> RangeSet {
     }
     both
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ChannelMarks, KNOWN, Skips, Vouched};
+    use crate::event::{Mark, Origin, Part, Positions};
+    use crate::selector::Marks;
+    use std::ops::Range;
+
+    /// A channel with these ranges of input `f@0`; `None` has no mark of it.
+    fn channel(required: bool, ranges: Option<&[Range<u64>]>, plan: u64) -> ChannelMarks {
+        let mut positions = Positions::new();
+        positions.set(KNOWN.into(), Mark::default());
+        if let Some(ranges) = ranges {
+            let evidence = ranges.iter().map(|r| (r.end, Vec::new().into())).collect();
+            let mark = Mark { ranges: ranges.iter().cloned().collect(), evidence, plan };
+            positions.set("f@0".into(), mark);
+        }
+        ChannelMarks { channel: "c".into(), required, positions }
+    }
+
+    fn vouched(marks: Marks, channels: Vec<ChannelMarks>) -> Vouched {
+        Vouched { marks, marks_before: None, plan: 1, channels }
+    }
+
+    // R8
+    #[test]
+    fn a_restart_reads_from_the_least_of_the_required_channels() {
+        let channels = || {
+            vec![
+                channel(true, Some(&[0..50]), 1),
+                channel(true, Some(&[0..30]), 1),
+                channel(false, Some(&[0..10]), 1),
+            ]
+        };
+        assert_eq!(vouched(Marks::Each, channels()).position("f@0"), 30);
+        assert_eq!(vouched(Marks::Union, channels()).position("f@0"), 50);
+        let only_optional = channels().split_off(2);
+        assert_eq!(vouched(Marks::Each, only_optional).position("f@0"), 10);
+    }
+
+    // R8
+    #[test]
+    fn a_channel_that_had_nothing_yet_is_not_taken_for_a_new_one() {
+        let had_nothing =
+            vouched(Marks::Each, vec![channel(true, Some(&[0..50]), 1), channel(true, None, 1)]);
+        assert_eq!(had_nothing.position("f@0"), 0, "it knows the source, and has none of this");
+        let mut new = had_nothing.clone();
+        new.channels[1].positions = Positions::new();
+        assert_eq!(new.position("f@0"), 50, "it begins where the others are");
+        let told = new.catch_up();
+        assert_eq!(told.iter().map(|p| &*p.input).collect::<Vec<_>>(), ["f@0", KNOWN]);
+        let mut origin = Origin::default();
+        origin.source = Some(crate::event::SourceId { name: "r1".into(), plan: 1 });
+        origin.parts = told;
+        new.channels[1].positions.add(&origin);
+        assert_eq!((new.position("f@0"), new.catch_up().len()), (50, 0));
+    }
+
+    #[test]
+    fn an_input_that_was_begun_in_the_middle_is_begun_there_by_every_channel() {
+        let mut both = vouched(Marks::Each, vec![channel(true, None, 1), channel(true, None, 1)]);
+        let mark = Mark { ranges: [0..700].into_iter().collect(), plan: 1, ..Mark::default() };
+        both.channels[0].positions.set("f@600".into(), mark);
+        assert_eq!(both.position("f@600"), 600);
+    }
+
+    // R8
+    #[test]
+    fn where_the_plan_changed_what_one_channel_has_is_offered_again_and_counted() {
+        let old = |end| channel(true, Some(&[0..end]), 7);
+        let changed = vouched(Marks::Each, vec![old(50), old(30)]);
+        assert!(changed.is_changed("f@0"));
+        assert_eq!((changed.position("f@0"), changed.offered_again("f@0")), (30, 20));
+        let part = Part { input: "f@0".into(), range: 30..50, evidence: Vec::new().into() };
+        let origin = Origin { parts: vec![part], ..Origin::default() };
+        assert!(!Skips::new(&changed).has(0, &origin), "it may have been given something else");
+        let mut same = changed;
+        same.plan = 7;
+        assert!(Skips::new(&same).has(0, &origin) && !Skips::new(&same).has(1, &origin));
+        assert_eq!(Skips::new(&same).boundary("f@0", 30), Some(50));
+    }
+
+    // R8
+    #[test]
+    fn from_load_balancing_to_replicating_nothing_that_any_channel_has_is_read_again() {
+        let channels = vec![
+            channel(true, Some(&[0..10, 20..30]), 7),
+            channel(true, Some(&[10..20, 30..40]), 7),
+        ];
+        let mut turned = vouched(Marks::Each, channels);
+        assert_eq!(turned.position("f@0"), 0, "nobody knows how the marks were made");
+        turned.marks_before = Some(Marks::Union);
+        assert_eq!(turned.position("f@0"), 40);
+        assert_eq!(turned.catch_up()[0].range, 0..40);
+    }
+}

@@ -64,10 +64,7 @@ impl PollableSource for Living {
         match self.life {
             Life::Panics => panic!("as planned"),
             Life::NeedsRestart => Err(Failure::Restart("channel broken".into())),
-            _ if self.put => {
-                self.worked.send(()).unwrap();
-                Ok(Pass::Backoff)
-            }
+            _ if self.put => Ok(Pass::Backoff),
             _ => {
                 let mut batch = BatchBuilder::new();
                 batch.push(&Arc::new(Headers::new()), b"event");
@@ -79,6 +76,7 @@ impl PollableSource for Living {
     }
 
     fn idle(&mut self, stop: &Stop, _: Duration) {
+        self.worked.send(()).unwrap();
         assert!(stop.wait(Duration::from_mins(10)));
     }
 

@@ -1,6 +1,7 @@
 //! What the test binaries share: clocks that are turned by hand, channels that lose what was not synced.
 
 #![allow(dead_code, reason = "each binary uses a part of it")]
+#![allow(unreachable_pub, reason = "it is a module of each binary")]
 #![allow(clippy::missing_panics_doc, reason = "tests panic")]
 
 pub mod channels;

@@ -188,3 +188,16 @@ fn a_transaction_larger_than_the_channel_is_a_mistake_with_a_place() {
     assert!(config.is_none());
     assert_eq!(said[0].message, "`transactionCapacity` (100) is larger than `capacity` (50)");
 }
+
+// R9
+#[test]
+fn a_source_started_again_beside_it_does_not_put_again_what_is_still_held() {
+    let channel = channel(&[]);
+    let source = ComponentName::from("r1");
+    channel.put(batch(&["a"], origin(0..2))).unwrap().wait().unwrap();
+    channel.put(batch(&["b"], origin(2..4))).unwrap().wait().unwrap();
+    take(&channel, 1).commit().unwrap().wait().unwrap();
+    let end = |positions: crate::event::Positions| positions.get("f").unwrap().contiguous_from(0).0;
+    assert_eq!(end(channel.vouched(&source)), 2);
+    assert_eq!(end(channel.taken(&source)), 4);
+}
