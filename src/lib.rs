@@ -16,3 +16,5 @@ pub mod event; // what travels
 pub mod progress; // what a runner is doing
 pub mod ranges; // how it is counted
 pub mod status; // what the operator sees // the language
+
+pub mod cli; // one file a command

@@ -1,3 +1,7 @@
 //! Hands the arguments to `cli` and turns the outcome into an exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tailwater::cli::main(std::env::args_os())
+}

@@ -52,6 +52,12 @@ pub trait Channel: Send + Sync {
     /// Fill and capacity, now.
     fn gauges(&self) -> ChannelGauges;
 
+    /// Whether what it holds outlives the process. Where it does not, a stop waits a while until it is empty, and a reload
+    /// never takes it away with events in it.
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     /// Makes durable what was promised, refuses everything from then on, and wakes whoever waits. Called once, after
     /// sources and sinks have stopped.
     fn close(&self);

@@ -134,6 +134,14 @@ pub trait Kind: Sync {
     fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement>;
 }
 
+/// Whether `type_name` selects a kind with these names: its class exactly as written, or its short name in any case.
+#[must_use]
+pub fn is_called(names: &[&str], type_name: &str) -> bool {
+    names.iter().any(|name| {
+        *name == type_name || (!name.contains('.') && name.eq_ignore_ascii_case(type_name))
+    })
+}
+
 /// Every kind of component that can be had.
 #[derive(Clone, Default)]
 pub struct Kinds(Vec<&'static dyn Kind>);
@@ -142,11 +150,7 @@ impl Kinds {
     /// The one that `type_name` selects: its class exactly as written, or its short name in any case.
     #[must_use]
     pub fn find(&self, family: Family, type_name: &str) -> Option<&'static dyn Kind> {
-        self.of(family).find(|kind| {
-            kind.names().iter().any(|name| {
-                *name == type_name || (!name.contains('.') && name.eq_ignore_ascii_case(type_name))
-            })
-        })
+        self.of(family).find(|kind| is_called(kind.names(), type_name))
     }
 
     /// Those of one family, in the order of the documentation.
