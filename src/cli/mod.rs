@@ -80,7 +80,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(name: &str, words: &[String]) -> Exit {
     match name {
         "version" => version::run("Tailwater"),
-        other => refuse(&format!("`{other} {}` is not there", words.join(" ")), "see `tailwater help`"),
+        other => {
+            refuse(&format!("`{other} {}` is not there", words.join(" ")), "see `tailwater help`")
+        }
     }
 }
 
