@@ -4,6 +4,7 @@ use crate::clock::{Clock, Stop};
 use crate::event::ComponentName;
 use crate::status::happening::Teller;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a component is given when it starts.
@@ -69,4 +70,13 @@ pub enum Failure {
     /// This instance cannot go on: the runner closes it and starts it again.
     #[error("{0}")]
     Restart(String),
+}
+
+/// Runs a part's own code; a panic comes back as its text, so that the runner can tell it and start the part again. What
+/// the code left half done must not be used again.
+pub fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic").to_owned()
+    })
 }

@@ -1,5 +1,10 @@
 //! ③ Which channels an event goes to.
 
+pub mod load_balancing;
+pub mod multiplexing;
+pub mod registry;
+pub mod replicating;
+
 use crate::component::Context;
 use crate::config::keys::{KeySpec, Scope};
 use crate::event::{Batch, ComponentName};
@@ -48,8 +53,12 @@ pub struct SelectorKind {
     /// Its keys, without `selector.`.
     pub keys: &'static [KeySpec],
     /// Reads the keys, which include names of channels of the source, and opens nothing.
-    pub read: fn(&mut Scope<'_>, channels: &[ComponentName]) -> Option<Box<dyn StartSelector>>,
+    pub read: ReadSelector,
 }
+
+/// Reads a selector's keys, given the channels of its source.
+pub type ReadSelector =
+    fn(&mut Scope<'_>, channels: &[ComponentName]) -> Option<Box<dyn StartSelector>>;
 
 /// A selector whose keys are right.
 pub trait StartSelector: Debug + Send + Sync {

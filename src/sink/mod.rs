@@ -1,5 +1,12 @@
 //! ⑤ What takes events out of a channel and delivers them: the contract of a sink.
 
+pub mod header_text;
+pub mod logger;
+pub mod null;
+pub mod processor;
+pub mod registry;
+pub mod runner;
+
 use crate::channel::Channel;
 use crate::component::{Context, Failure, Pass, StartError};
 use crate::config::keys::{KeySpec, Scope};

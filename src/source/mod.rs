@@ -8,6 +8,7 @@ pub mod processor;
 pub mod registry;
 pub mod resume;
 pub mod runner;
+pub mod seq;
 
 use crate::clock::Stop;
 use crate::component::{Context, Failure, Pass, StartError};

@@ -104,3 +104,16 @@ counters! {
         checkpoint_write_error = "CheckpointWriteErrorCount",
     }
 }
+
+impl SinkCounters {
+    /// A sink has asked its channel for `batch_size` events and been given `events`: Flume's three words for that, and the
+    /// attempt.
+    pub fn took(&self, events: usize, batch_size: usize) {
+        match events {
+            0 => self.batch_empty.add(1),
+            some if some < batch_size => self.batch_underflow.add(1),
+            _ => self.batch_complete.add(1),
+        }
+        self.event_drain_attempt.add(events);
+    }
+}
