@@ -177,7 +177,10 @@ impl LoadBalance {
         let next = match self.back_off {
             Some(max) => {
                 standing.fail(now, max);
-                format!("leaving it alone for {} ms", standing.back_at.saturating_sub(now).as_millis())
+                format!(
+                    "leaving it alone for {} ms",
+                    standing.back_at.saturating_sub(now).as_millis()
+                )
             }
             None => "trying it again in its turn".to_owned(),
         };
