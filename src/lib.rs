@@ -1,20 +1,30 @@
 //! Tailwater: Apache Flume's agent without the JVM, and the Kafka-to-MySQL consumer behind it.
 //!
-//! The modules stand in the order an event meets them, then what they stand on; `ARCHITECTURE.md` beside this file draws
-//! the picture.
+//! The modules in the order an event meets them (`ARCHITECTURE.md` beside this file draws the picture):
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`source`] ① | reads a batch and its position |
+//! | [`interceptor`] ② | changes headers, leaves events out |
+//! | [`selector`] ③ | chooses channels |
+//! | [`channel`] ④ | keeps batches until they are settled |
+//! | [`sink`] ⑤ | leases, delivers, settles |
+//!
+//! and what they stand on: [`event`] travels, [`ranges`] count it, [`component`] is what each part is given, [`clock`]
+//! the only time and the only waiting, [`storage`] the disk behind a trait, [`config`] the language, [`progress`] what a
+//! runner is doing, [`status`] what the operator sees, [`cli`] one file a command.
 
-pub mod channel; // ④ keeps batches until they are settled
-pub mod interceptor; // ② changes headers, leaves events out
-pub mod selector; // ③ chooses channels
-pub mod sink;
-pub mod source; // ① reads a batch and its position // ⑤ leases, delivers, settles
-
-pub mod clock; // the only time and the only waiting
-pub mod component; // what each part is given
+pub mod channel;
+pub mod cli;
+pub mod clock;
+pub mod component;
 pub mod config;
-pub mod event; // what travels
-pub mod progress; // what a runner is doing
-pub mod ranges; // how it is counted
-pub mod status; // what the operator sees // the language
-
-pub mod cli; // one file a command
+pub mod event;
+pub mod interceptor;
+pub mod progress;
+pub mod ranges;
+pub mod selector;
+pub mod sink;
+pub mod source;
+pub mod status;
+pub mod storage;

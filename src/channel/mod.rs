@@ -3,6 +3,7 @@
 //! A source puts batches and gets receipts; a sink takes leases and settles them. Both sides are pipelined: a receipt is a
 //! promise that may be waited for later, and a sink may hold several leases at once and settle them in any order.
 
+pub mod file;
 pub mod lease;
 pub mod memory;
 pub mod order;

@@ -1,0 +1,177 @@
+//! The segments of a channel: files of one size, reserved once, each in one of many lives.
+//!
+//! A segment that holds no event which somebody may still want is free and is given a new generation when its turn comes.
+//! It keeps its written blocks: writing over them is what a disk does fastest.
+
+use super::frame::{Header, Kind, stride};
+use super::payload::{Listed, Snapshot};
+use crate::event::Sequence;
+use crate::storage::File;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One file of the channel.
+pub(super) struct Slot {
+    /// Its number, which is in its name.
+    pub(super) number: u32,
+    /// Where it is, for messages.
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn File>,
+    /// Its size in bytes.
+    pub(super) size: u64,
+    /// The map that readers share.
+    view: Mutex<Option<Bytes>>,
+    /// Held by every view, so that the last one's end is seen.
+    viewed: Arc<()>,
+}
+
+/// A view that is counted.
+struct Counted {
+    bytes: Bytes,
+    _viewed: Arc<()>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Slot {
+    pub(super) fn new(number: u32, path: PathBuf, file: Arc<dyn File>) -> io::Result<Self> {
+        let size = file.length()?;
+        Ok(Self { number, path, file, size, view: Mutex::default(), viewed: Arc::default() })
+    }
+
+    /// The file in place, mapped once for all who read it.
+    pub(super) fn view(&self) -> io::Result<Bytes> {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = view.as_ref() {
+            return Ok(view.clone());
+        }
+        let counted = Counted { bytes: self.file.view()?, _viewed: self.viewed.clone() };
+        let made = Bytes::from_owner(counted);
+        *view = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Lets go of the map, which goes when the last batch in it does. True if nobody has one any more.
+    pub(super) fn let_go(&self) -> bool {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Arc::strong_count(&self.viewed) == 1
+    }
+}
+
+/// A segment in its present life.
+pub(super) struct Life {
+    pub(super) slot: Arc<Slot>,
+    pub(super) generation: u64,
+    /// Sequence of its first event.
+    pub(super) first: Sequence,
+    /// Sequence behind its last event.
+    pub(super) end: Sequence,
+    /// Where the next frame goes; bytes below are published.
+    pub(super) length: u64,
+    /// Now and then a frame: sequence → offset, so that reading does not begin at the begin.
+    pub(super) index: BTreeMap<Sequence, u64>,
+}
+
+/// Bytes between two entries of a segment's index.
+const INDEX_EVERY: u64 = 256 << 10;
+
+impl Life {
+    /// Notes a frame that was published.
+    pub(super) fn note(&mut self, header: &Header, offset: u64) {
+        self.length = offset + header.stride();
+        if header.kind != Kind::Batch {
+            return;
+        }
+        let end = header.first + u64::from(header.count);
+        let last = self.index.last_key_value().map(|(_, offset)| *offset);
+        if header.count > 0 && last.is_none_or(|last| offset - last >= INDEX_EVERY) {
+            self.index.insert(header.first, offset);
+        }
+        self.end = self.end.max(end);
+    }
+
+    fn listed(&self) -> Listed {
+        Listed {
+            slot: self.slot.number,
+            generation: self.generation,
+            first: self.first,
+            end: self.end,
+            length: self.length,
+        }
+    }
+}
+
+/// All segments: the lives that matter, oldest first, and the free files.
+pub(super) struct Segments {
+    /// Oldest first; the last one is written to.
+    pub(super) lives: Vec<Life>,
+    /// Files without a life that matters.
+    pub(super) free: Vec<Arc<Slot>>,
+    /// Generation of the newest life.
+    pub(super) generation: u64,
+}
+
+/// R4: free segments that puts leave alone, so that settling, which writes too, can always go on: one to write in when the
+/// current one is full, one to go on to from there, which frees the one before, since it holds no events.
+pub(super) const RESERVE: usize = 2;
+
+impl Segments {
+    /// The segment that is written to.
+    pub(super) fn current(&self) -> &Life {
+        self.lives.last().expect("a channel has a current segment from its opening on")
+    }
+
+    /// The segment that is written to.
+    pub(super) fn current_mut(&mut self) -> &mut Life {
+        self.lives.last_mut().expect("a channel has a current segment from its opening on")
+    }
+
+    /// Whether a frame of `bytes` and, after it, a seal fit in the current segment.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        let current = self.current();
+        current.length + bytes + stride(0) <= current.slot.size
+    }
+
+    /// A free file whose last view is gone, taken out of the free ones.
+    pub(super) fn take_free(&mut self) -> Option<Arc<Slot>> {
+        let at = self.free.iter().position(|slot| slot.let_go())?;
+        Some(self.free.remove(at))
+    }
+
+    /// The segments that a snapshot must list: those with events that `settled` does not have.
+    pub(super) fn needed(&self, snapshot: &Snapshot) -> Vec<Listed> {
+        let needed = |life: &&Life| !snapshot.settled.contains_range(&(life.first..life.end));
+        self.lives.iter().filter(needed).map(Life::listed).collect()
+    }
+
+    /// Begins a life in `slot`: its snapshot is durable, `length` bytes long, and lists what `needed` says. Whatever it
+    /// does not list is free from now on (R3).
+    pub(super) fn begin(
+        &mut self,
+        slot: Arc<Slot>,
+        needed: &[Listed],
+        next: Sequence,
+        length: u64,
+    ) {
+        let kept = |life: &Life| needed.iter().any(|listed| listed.generation == life.generation);
+        let (kept, freed): (Vec<_>, Vec<_>) = self.lives.drain(..).partition(kept);
+        self.lives = kept;
+        self.free.extend(freed.into_iter().map(|life| life.slot));
+        self.generation += 1;
+        let index = BTreeMap::new();
+        let generation = self.generation;
+        self.lives.push(Life { slot, generation, first: next, end: next, length, index });
+    }
+
+    /// The life that has the event, if any does.
+    pub(super) fn with(&self, sequence: Sequence) -> Option<&Life> {
+        self.lives.iter().find(|life| life.first <= sequence && sequence < life.end)
+    }
+}

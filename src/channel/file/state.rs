@@ -1,0 +1,167 @@
+//! What the ends of a file channel and its committer share: whose each event is, what is vouched for, where it lies.
+
+use super::payload::Snapshot;
+use super::segments::Segments;
+use crate::channel::order::Order;
+use crate::channel::{ChannelError, ChannelGauges};
+use crate::event::{Batch, ComponentName, Positions, Sequence};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of bodies that are handed from put to take in memory; what comes beyond is read from the file.
+pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
+
+/// Shared by all.
+pub(super) struct Shared {
+    pub(super) name: ComponentName,
+    state: Mutex<State>,
+    /// Something became free to take, or the channel ended.
+    pub(super) available: Condvar,
+    /// Something was settled, or the channel ended.
+    pub(super) room: Condvar,
+}
+
+/// Under the lock.
+pub(super) struct State {
+    pub(super) id: uuid::Uuid,
+    pub(super) order: Order,
+    pub(super) segments: Segments,
+    pub(super) marks: BTreeMap<ComponentName, Positions>,
+    /// Committed batches nobody has taken yet, by the sequence of their first event.
+    pub(super) hot: BTreeMap<Sequence, Batch>,
+    pub(super) hot_bytes: u64,
+    /// Events and bytes on their way to the committer.
+    pub(super) coming_events: u64,
+    pub(super) coming_bytes: u64,
+    /// Moments of puts, one now and then: what the age of the oldest event is read from.
+    pub(super) put_at: BTreeMap<Sequence, i64>,
+    pub(super) damaged: u64,
+    pub(super) end: Option<End>,
+}
+
+/// Why nothing goes on.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    Closed,
+    Broken(String),
+}
+
+impl Shared {
+    pub(super) fn new(name: ComponentName, state: State) -> Self {
+        let (available, room) = (Condvar::new(), Condvar::new());
+        Self { name, state: Mutex::new(state), available, room }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses everything from now on, and wakes whoever waits.
+    pub(super) fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(end);
+        }
+        drop(state);
+        self.available.notify_all();
+        self.room.notify_all();
+    }
+
+    /// The error of whoever comes after the end.
+    pub(super) fn ended(&self, state: &State) -> Option<ChannelError> {
+        let channel = self.name.clone();
+        state.end.as_ref().map(|end| match end {
+            End::Closed => ChannelError::Closed { channel },
+            End::Broken(why) => ChannelError::Broken { channel, why: why.clone() },
+        })
+    }
+}
+
+impl State {
+    /// The state as a snapshot has it; the segments it lists are still to be filled in.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            id: self.id,
+            next: self.order.next(),
+            settled: self.order.settled().clone(),
+            marks: self.marks.clone(),
+            segments: Vec::new(),
+        };
+        snapshot.segments = self.segments.needed(&snapshot);
+        snapshot
+    }
+
+    /// Segments that are free, or will be when the next one begins with a snapshot that no longer lists them.
+    pub(super) fn spare(&self) -> usize {
+        let older = self.segments.lives.split_last().map_or(&[][..], |(_, older)| older);
+        let settled = self.order.settled();
+        let spent = older.iter().filter(|life| settled.contains_range(&(life.first..life.end)));
+        self.segments.free.len() + spent.count()
+    }
+
+    /// Counts ranges as settled and lets go of what they held in memory.
+    pub(super) fn settle(&mut self, ranges: &[Range<Sequence>]) {
+        for range in ranges {
+            self.order.settle(range.clone());
+        }
+        let to = self.order.settled_to();
+        while let Some((&first, batch)) = self.hot.first_key_value() {
+            let bytes = batch.body_bytes();
+            if first + u64::try_from(batch.len()).unwrap_or(u64::MAX) > to {
+                break;
+            }
+            self.hot_bytes -= bytes;
+            self.hot.remove(&first);
+        }
+        // The last moment at or below the oldest event stays: it is that event's age.
+        if let Some((&oldest, _)) = self.put_at.range(..=to).next_back() {
+            self.put_at = self.put_at.split_off(&oldest);
+        }
+    }
+
+    /// Notes a batch that is durable. True if there is something new to take.
+    pub(super) fn publish(&mut self, batch: Batch, wall_ms: i64) -> bool {
+        /// Moments that are kept at most; the age of the oldest event is then that of a somewhat older one.
+        const MOMENTS_MAX: usize = 4096;
+        let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        if let Some(source) = &batch.origin.source {
+            self.marks.entry(source.name.clone()).or_default().add(&batch.origin);
+        }
+        if events == 0 {
+            return false;
+        }
+        let first = self.order.append(events).start;
+        let newer = self.put_at.last_key_value().is_none_or(|(_, at)| wall_ms - at >= 1000);
+        if newer && self.put_at.len() < MOMENTS_MAX || self.put_at.is_empty() {
+            self.put_at.insert(first, wall_ms);
+        }
+        let bytes = batch.body_bytes();
+        if self.hot_bytes + bytes <= HOT_BYTES_MAX || self.hot.is_empty() {
+            self.hot_bytes += bytes;
+            self.hot.insert(first, batch);
+        }
+        true
+    }
+
+    /// Fill and capacity, now.
+    pub(super) fn gauges(&self, capacity_events: Option<u64>) -> ChannelGauges {
+        let sizes = |slots: &mut dyn Iterator<Item = u64>| slots.sum::<u64>();
+        let used = sizes(&mut self.segments.lives.iter().map(|life| life.length));
+        let lives = sizes(&mut self.segments.lives.iter().map(|life| life.slot.size));
+        let free = sizes(&mut self.segments.free.iter().map(|slot| slot.size));
+        let events = self.order.unsettled();
+        ChannelGauges {
+            events,
+            leased: self.order.held(),
+            bytes: if events == 0 { 0 } else { used },
+            capacity_events,
+            capacity_bytes: lives + free,
+            oldest_ms: (events > 0)
+                .then(|| self.put_at.first_key_value().map(|(_, at)| *at))
+                .flatten(),
+            next_sequence: self.order.next(),
+            damaged: self.damaged,
+        }
+    }
+}
