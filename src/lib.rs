@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod component;
 pub mod config;
+pub mod database;
 pub mod event;
 pub mod interceptor;
 pub mod progress;
