@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A configuration is text that people keep; what is larger than this is something else.
-pub const FILE_BYTES_MAX: u64 = 16 << 20;
+pub const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What Flume leaves to readers it does not have, told by what follows the first dot of the path.
 const UNSUPPORTED: [&str; 3] = ["json", "yaml", "xml"];
@@ -204,7 +204,7 @@ mod tests {
         large.set_len(FILE_BYTES_MAX + 1).unwrap();
         assert_eq!(
             said(&path),
-            error("unreadable-file", "`F` cannot be read: it is larger than 16 MiB")
+            error("unreadable-file", "`F` cannot be read: it is larger than 4 MiB")
         );
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn an_endless_file_is_not_read_to_its_end() {
         let (code, message) = said(Path::new("/dev/zero"));
         assert_eq!(code, "unreadable-file");
-        assert!(message.contains("16 MiB"), "{message}");
+        assert!(message.contains("4 MiB"), "{message}");
     }
 
     #[test]

@@ -11,6 +11,11 @@ use crate::config::surroundings::Surroundings;
 use crate::config::syntax::{Entry, parse};
 use std::collections::BTreeMap;
 
+/// A configuration has at most so many keys: judging it takes time that grows with their square.
+pub const KEYS_MAX: usize = 20_000;
+/// A value, substituted, has at most so many bytes.
+pub const VALUE_BYTES_MAX: usize = 64 << 10;
+
 /// What files come to.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -64,13 +69,15 @@ pub fn load(
         loading.diagnostics.extend(merged.add(file, entries));
     }
     let replaced = merged.replaced();
-    let entries = merged.entries;
+    let mut entries = merged.entries;
+    loading.bound_keys(&mut entries);
     let fatal = loading.diagnostics.iter().any(|remark| remark.fatal);
     let mut graph = Graph::default();
     if entries.is_empty() && !fatal {
         loading.nothing();
     } else {
-        let given = loading.substitute(&entries, surroundings);
+        let mut given = loading.substitute(&entries, surroundings);
+        loading.bound_values(&mut given);
         let accepted = accept(&given, dialect);
         loading.diagnostics.extend(accepted.diagnostics);
         graph.errors = accepted.errors;
@@ -136,6 +143,44 @@ impl Loading {
                 .expected("expected `KEY = VALUE`")
                 .fatal(),
         );
+    }
+
+    /// More keys than anybody writes: nothing of them is judged.
+    fn bound_keys(&mut self, entries: &mut Vec<Entry>) {
+        let Some(first) = entries.get(KEYS_MAX).filter(|_| self.dialect == Dialect::Tailwater)
+        else {
+            return;
+        };
+        let remark = Diagnostic::error(
+            "too-many-keys",
+            first.key_span,
+            format!("there are {} keys, and {KEYS_MAX} are the most", entries.len()),
+            "nothing starts",
+        );
+        self.diagnostics.push(remark.expected("one too many").fatal());
+        entries.truncate(1);
+    }
+
+    /// Values longer than anybody writes: they are not judged.
+    fn bound_values(&mut self, given: &mut Vec<Given>) {
+        if self.dialect == Dialect::Flume111 {
+            return;
+        }
+        for long in given.iter().filter(|given| given.value.len() > VALUE_BYTES_MAX) {
+            let bytes = long.value.len();
+            let remark = Diagnostic::error(
+                "too-long",
+                long.value_span,
+                format!(
+                    "the value of `{}` has {bytes} bytes, and {VALUE_BYTES_MAX} are the most",
+                    long.key
+                ),
+                "nothing starts",
+            );
+            self.diagnostics
+                .push(remark.expected("too long, with its references replaced").fatal());
+        }
+        given.retain(|given| given.value.len() <= VALUE_BYTES_MAX);
     }
 
     /// Replaces the references in all values.
@@ -250,8 +295,10 @@ fn told(resolved: &Resolved, entries: &[Entry]) -> Vec<Diagnostic> {
             );
         }
     }
+    let by_key: BTreeMap<&str, &Entry> =
+        entries.iter().map(|entry| (entry.key.as_str(), entry)).collect();
     for (key, name) in &resolved.unresolved {
-        let Some(entry) = entries.iter().find(|entry| entry.key == *key) else { continue };
+        let Some(entry) = by_key.get(key.as_str()) else { continue };
         let reference = format!("${{{name}");
         let loops = resolved.loops.contains(key);
         if loops
@@ -347,6 +394,14 @@ mod tests {
         assert_eq!(codes(&[("f", "a.sinks = ${a.sinks}")]), ["f:1:11 reference-loop"]);
         assert!(codes(&[("f", "port = 1\na.sinks = ${port} ${x.y}\nx.y = 2")]).is_empty());
         assert_eq!(codes(&[("f", "a.sinks = ${java:nope}")]), ["f:1:11 wrong-reference"]);
+    }
+
+    #[test]
+    fn what_nobody_writes_is_refused_at_once() {
+        let many: String = (0..=super::KEYS_MAX).map(|n| format!("a.k{n} = 1\n")).collect();
+        assert_eq!(codes(&[("f", &many)]), ["f:20001:1 too-many-keys"]);
+        let long = format!("a.sinks = {}", "k ".repeat(super::VALUE_BYTES_MAX));
+        assert_eq!(codes(&[("f", &long)]), ["f:1:11 too-long"]);
     }
 
     #[test]

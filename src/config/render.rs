@@ -13,12 +13,14 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::span::{Source, Sources, Span};
 use serde_json::{Value, json};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 /// A tab is drawn as so many blanks.
 const TAB: &str = "    ";
 /// A line wider than this is shown in part.
 const COLUMNS_MAX: usize = 160;
+/// So many bytes of a line on each side of a place are looked at: enough for the widest that is drawn.
+const BYTES_AROUND: usize = 1000;
 /// So much of a wide line is shown before what it is about.
 const COLUMNS_BEFORE: usize = 60;
 
@@ -104,48 +106,37 @@ fn line_number(span: Span, sources: &Sources) -> usize {
 fn snippet(span: Span, mark: char, text: &str, sources: &Sources, digits: usize) -> Option<String> {
     let source = sources.get(span.file).filter(|source| source.is_read())?;
     let number = source.place(span.start).line;
-    let (begin, line) = source.line(number);
-    let written = source.text().get(begin..).unwrap_or_default();
-    let columns = |from: usize, to: usize| -> usize {
-        let piece = written.get(from..to).unwrap_or_default();
-        piece.chars().map(width).sum()
-    };
-    let raw_length = written.find(['\n', '\r']).unwrap_or(written.len());
-    let from = (span.start - begin).min(raw_length);
-    let to = span.end.saturating_sub(begin).clamp(from, raw_length);
-    let (before, marked) = (columns(0, from), columns(from, to).max(1));
-    let (line, before, marked) = window(&drawn(&line), before, marked);
+    let line = source.line_around(span.start, BYTES_AROUND);
+    let columns =
+        |characters: &[(usize, char)]| characters.iter().map(|(_, c)| width(*c)).sum::<usize>();
+    let (before, rest) =
+        line.characters.split_at(line.characters.partition_point(|(at, _)| *at < span.start));
+    let marked = rest.split_at(rest.partition_point(|(at, _)| *at < span.end)).0;
+    let (mut skipped, mut lead) = (0, if line.cut_before { "…" } else { "" });
+    if columns(before) + columns(marked).max(1) > COLUMNS_MAX {
+        let fits =
+            |from: &usize| columns(before.get(*from..).unwrap_or_default()) <= COLUMNS_BEFORE;
+        skipped = (0..before.len()).find(fits).unwrap_or(before.len());
+        lead = if skipped > 0 { "…" } else { lead };
+    }
+    let mut drawn = lead.to_owned();
+    let (mut column, mut tail) = (lead.chars().count(), if line.cut_after { "…" } else { "" });
+    for (_, c) in line.characters.iter().skip(skipped) {
+        column += width(*c);
+        if column > COLUMNS_MAX {
+            tail = "…";
+            break;
+        }
+        put_character(&mut drawn, *c);
+    }
+    drawn.push_str(tail);
+    let indent = lead.chars().count() + columns(before.get(skipped..).unwrap_or_default());
+    let marked = columns(marked).clamp(1, COLUMNS_MAX.saturating_sub(indent).max(1));
     let marks: String = std::iter::repeat_n(mark, marked).collect();
     let text = plain(text);
     let gap = if text.is_empty() { "" } else { " " };
-    Some(format!("{number:>digits$} | {line}\n{:digits$} | {:before$}{marks}{gap}{text}\n", "", ""))
-}
-
-/// The part of a wide line around the marks.
-fn window(line: &str, before: usize, marked: usize) -> (String, usize, usize) {
-    if line.width() <= COLUMNS_MAX {
-        return (line.to_owned(), before, marked);
-    }
-    let skip =
-        if before + marked <= COLUMNS_MAX - 2 { 0 } else { before.saturating_sub(COLUMNS_BEFORE) };
-    let mut shown = String::new();
-    let (mut at, mut skipped) = (0, 0);
-    for c in line.chars() {
-        let next = at + c.width().unwrap_or(0);
-        if at < skip {
-            skipped = next;
-        } else if next - skipped <= COLUMNS_MAX - 2 {
-            shown.push(c);
-        } else {
-            shown.push('…');
-            break;
-        }
-        at = next;
-    }
-    let lead = if skipped > 0 { "…" } else { "" };
-    let before = before - skipped + lead.width();
-    let marked = marked.min(COLUMNS_MAX.saturating_sub(before)).max(1);
-    (format!("{lead}{shown}"), before, marked)
+    let text = format!("{marks}{gap}{text}");
+    Some(format!("{number:>digits$} | {drawn}\n{:digits$} | {:indent$}{text}\n", "", ""))
 }
 
 /// How many columns a character is drawn in.
@@ -157,17 +148,13 @@ fn width(c: char) -> usize {
     }
 }
 
-/// A line as it is drawn: a tab as blanks, and no character that could move the cursor.
-fn drawn(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        match c {
-            '\t' => out.push_str(TAB),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+/// A character as it is drawn: a tab as blanks, and none that could move the cursor.
+fn put_character(out: &mut String, c: char) {
+    match c {
+        '\t' => out.push_str(TAB),
+        c if c.is_control() => out.push('\u{fffd}'),
+        c => out.push(c),
     }
-    out
 }
 
 fn put(out: &mut String, text: &str) {

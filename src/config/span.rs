@@ -4,7 +4,6 @@
 //! characters it is about. A [`Span`] is three numbers; [`Sources`] turns it back into a file, a line and a column.
 
 use std::ops::Range;
-use unicode_width::UnicodeWidthChar;
 
 /// A file's place in the order they were given in, which is the order they are merged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,14 +119,43 @@ impl Source {
         Place { line, column: column + 1 }
     }
 
-    /// The line with that number (from 1), without its line end and with secrets blotted out, and where it begins.
+    /// The line that a byte is in: where it begins, and what of it lies within `around` bytes of the byte, each character
+    /// with its place in the text. Secrets are blotted out.
     #[must_use]
-    pub fn line(&self, number: usize) -> (usize, String) {
-        let begin = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
-        let raw = self.text.get(begin..end).unwrap_or_default();
-        let line = raw.trim_end_matches(['\n', '\r']);
-        (begin, self.blotted(begin, line))
+    pub fn line_around(&self, at: usize, around: usize) -> Line {
+        let number = self.place_of_line(at);
+        let begin = self.lines.get(number).copied().unwrap_or_default();
+        let end = self.lines.get(number + 1).copied().unwrap_or(self.text.len());
+        let from = self.floor(at.saturating_sub(around).max(begin));
+        let to = self.floor(at.saturating_add(around).min(end)).max(from);
+        let shown = self.text.get(from..to).unwrap_or_default().trim_end_matches(['\n', '\r']);
+        let hidden: Vec<&Range<usize>> = self
+            .hidden
+            .iter()
+            .filter(|hidden| hidden.start < from + shown.len() && hidden.end > from)
+            .collect();
+        let characters = shown.char_indices().map(|(offset, c)| {
+            let at = from + offset;
+            let secret = hidden.iter().any(|hidden| hidden.contains(&at));
+            (at, if secret && c != '\t' { '*' } else { c })
+        });
+        let cut = |at: usize| !matches!(self.text.as_bytes().get(at), None | Some(b'\n' | b'\r'));
+        Line {
+            characters: characters.collect(),
+            cut_before: from > begin,
+            cut_after: cut(from + shown.len()) && from + shown.len() < end,
+        }
+    }
+
+    /// The index of the line that a byte is in.
+    fn place_of_line(&self, at: usize) -> usize {
+        self.lines.partition_point(|begin| *begin <= at).saturating_sub(1)
+    }
+
+    /// The beginning of the character that a byte is in.
+    fn floor(&self, at: usize) -> usize {
+        let at = at.min(self.text.len());
+        (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or_default()
     }
 
     /// Declares a stretch a secret: whoever shows a line shows stars in its place.
@@ -136,23 +164,24 @@ impl Source {
             self.hidden.push(range);
         }
     }
+}
 
-    /// `line`, which begins at byte `begin`, with a star for each column of a secret.
-    fn blotted(&self, begin: usize, line: &str) -> String {
-        let end = begin + line.len();
-        if !self.hidden.iter().any(|hidden| hidden.start < end && hidden.end > begin) {
-            return line.to_owned();
-        }
-        let mut shown = String::with_capacity(line.len());
-        for (offset, character) in line.char_indices() {
-            let at = begin + offset;
-            let secret = self.hidden.iter().any(|hidden| hidden.contains(&at));
-            match (secret, character) {
-                (false, _) | (true, '\t') => shown.push(character),
-                (true, _) => shown.extend(std::iter::repeat_n('*', character.width().unwrap_or(1))),
-            }
-        }
-        shown
+/// A line, or the part of a long one that somebody wants to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its characters, each with its place in the text.
+    pub characters: Vec<(usize, char)>,
+    /// Whether there is more of it before these.
+    pub cut_before: bool,
+    /// Whether there is more of it behind these.
+    pub cut_after: bool,
+}
+
+impl Line {
+    /// As text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.characters.iter().map(|(_, c)| c).collect()
     }
 }
 
@@ -209,8 +238,8 @@ mod tests {
         {
             assert_eq!(source.place(at), Place { line, column }, "byte {at}");
         }
-        assert_eq!(source.line(2), (2, "b".to_owned()));
-        assert_eq!(source.line(4), (7, "d".to_owned()));
+        assert_eq!(source.line_around(2, 9).text(), "b");
+        assert_eq!(source.line_around(7, 9).text(), "d");
     }
 
     #[test]
@@ -223,15 +252,24 @@ mod tests {
     fn a_place_behind_the_end_is_the_end() {
         let source = Source::new("f", "ab\n");
         assert_eq!(source.place(99), Place { line: 2, column: 1 });
-        assert_eq!(source.line(99), (3, String::new()));
+        assert_eq!(source.line_around(99, 9).text(), "");
     }
 
     #[test]
     fn a_hidden_value_is_never_shown() {
         let mut source = Source::new("f", "password = geheim\nnext = 1");
         source.hide(11..17);
-        assert_eq!(source.line(1).1, "password = ******");
-        assert_eq!(source.line(2).1, "next = 1");
+        assert_eq!(source.line_around(3, 99).text(), "password = ******");
+        assert_eq!(source.line_around(20, 99).text(), "next = 1");
+    }
+
+    #[test]
+    fn of_a_long_line_only_what_is_near_is_looked_at() {
+        let source = Source::new("f", format!("{}é{}\n", "a".repeat(50), "b".repeat(50)));
+        let line = source.line_around(50, 3);
+        assert_eq!((line.text().as_str(), line.cut_before, line.cut_after), ("aaaéb", true, true));
+        let line = source.line_around(0, 200);
+        assert_eq!((line.characters.len(), line.cut_before, line.cut_after), (101, false, false));
     }
 
     #[test]

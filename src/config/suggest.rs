@@ -39,6 +39,9 @@ fn distance(written: &str, plain_written: &str, candidate: &str) -> Option<usize
         9..=15 => 3,
         _ => 4,
     };
+    if plain_candidate.len().abs_diff(plain_written.len()) > 4 * bound {
+        return None;
+    }
     let apart = damerau_levenshtein(&plain_candidate, plain_written);
     (apart > 0 && apart <= bound).then_some(apart)
 }

@@ -6,7 +6,8 @@ use crate::config::java::{HashOrder, properties_order, trim};
 use crate::config::scope::Property;
 use crate::config::span::Span;
 use crate::config::suggest::closest;
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 
 /// A key and its value, resolved, with their places.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct List {
     pub(super) value: String,
     /// Where they stand.
     pub(super) span: Span,
+    /// Where each begins in the value, once somebody has asked.
+    places: OnceCell<HashMap<String, usize>>,
 }
 
 impl List {
@@ -38,15 +41,21 @@ impl List {
         if self.span.len() != self.value.len() {
             return self.span;
         }
-        let mut at = 0;
-        for piece in self.value.split_inclusive(|c: char| c.is_ascii_whitespace() || c == '\u{b}') {
-            if piece.trim_end() == name {
-                let start = self.span.start + at;
-                return Span { start, end: start + name.len(), ..self.span };
+        let places = self.places.get_or_init(|| {
+            let mut at = 0;
+            let mut places = HashMap::new();
+            for piece in
+                self.value.split_inclusive(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
+            {
+                places.entry(piece.trim_end().to_owned()).or_insert(at);
+                at += piece.len();
             }
-            at += piece.len();
-        }
-        self.span
+            places
+        });
+        places.get(name).map_or(self.span, |at| {
+            let start = self.span.start + at;
+            Span { start, end: start + name.len(), ..self.span }
+        })
     }
 }
 
@@ -64,6 +73,8 @@ pub struct Described {
     pub(super) is_for_reference: bool,
     /// What is to be said about properties that were dropped.
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Which place among its component's properties each has, while they are added.
+    index: HashMap<(&'static str, String, String), usize>,
 }
 
 impl Described {
@@ -178,8 +189,9 @@ impl Described {
                 return self.add_list(word, value, given);
             }
             let Some((name, key)) = component_key(rest, word) else { continue };
-            let components = self.components.entry(word).or_default();
-            let properties = components.entry(trim(name).to_owned()).or_default();
+            let name = trim(name).to_owned();
+            let properties =
+                self.components.entry(word).or_default().entry(name.clone()).or_default();
             let property = Property {
                 key: key.to_owned(),
                 value: value.to_owned(),
@@ -187,7 +199,8 @@ impl Described {
                 value_span: given.value_span,
                 pending: false,
             };
-            match properties.iter_mut().find(|known| known.key == key) {
+            let place = self.index.entry((word, name, key.to_owned())).or_insert(properties.len());
+            match properties.get_mut(*place) {
                 Some(known) => *known = property,
                 None => properties.push(property),
             }
@@ -219,7 +232,8 @@ impl Described {
             );
             return Err(("DUPLICATE_PROPERTY", word.to_owned()));
         }
-        self.lists.insert(word, List { value: value.to_owned(), span: given.value_span });
+        let (value, span) = (value.to_owned(), given.value_span);
+        self.lists.insert(word, List { value, span, places: OnceCell::new() });
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What Flume asks of a sink group: sinks that are there and in no other group, and a processor it can make.
 
 use super::flume_types::{known, make};
-use super::validate::Validator;
+use super::validate::{Validator, in_order};
 use super::{Dialect, KeptGroup, Level};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::java::{HashOrder, split_blanks, split_single};
@@ -29,7 +29,7 @@ impl Validator {
             };
             kept.extend(self.group(name, &properties, sinks, &mut used));
         }
-        kept.sort_by_key(|group: &KeptGroup| written.iter().position(|name| *name == group.name));
+        in_order(&written, &mut kept, |group: &KeptGroup| &group.name);
         kept
     }
 

@@ -8,6 +8,12 @@ use crate::config::kind::Family;
 use crate::config::scope::{Component, Property};
 use crate::config::span::Span;
 use crate::config::suggest::closest;
+use std::collections::HashSet;
+
+/// So many names are guessed at in one agent.
+const GUESSES_MAX: usize = 100;
+/// A list longer than this is not written out in a remark.
+const LIST_SHOWN_MAX: usize = 200;
 
 impl Validator {
     /// Tells that a filter cannot be had. Flume goes on without it.
@@ -63,20 +69,15 @@ impl Validator {
     /// A listed component that nothing is said about.
     pub(super) fn without_properties(&mut self, word: &'static str, family: Family, name: &str) {
         let agent = self.agent.name.clone();
-        let listed: Vec<&str> =
-            self.agent.lists.get(word).map_or_else(Vec::new, |list| split_blanks(&list.value));
-        let others = self.agent.components.get(word);
-        let unlisted = others.into_iter().flatten().map(|(other, _)| other.as_str());
-        let guess = closest(name, unlisted.filter(|other| !listed.contains(other)));
+        let guess = self.unlisted_name(word, name);
         let help = match guess {
-            Some(guess) => Some(format!("did you mean `{guess}`, which has properties?")),
+            Some(ref guess) => Some(format!("did you mean `{guess}`, which has properties?")),
             None if name.contains(',') => Some("write blanks between names, not commas".to_owned()),
             None if name.trim() != name || name.contains('\t') => {
                 Some("write single spaces between groups".to_owned())
             }
             None => None,
         };
-        let guess = guess.map(str::to_owned);
         self.guessed.extend(guess.map(|guess| (word, guess)));
         let remark = Diagnostic::error(
             "no-properties",
@@ -87,6 +88,19 @@ impl Validator {
         .expected(format!("there is no `{agent}.{word}.{name}.…`"))
         .maybe_help(help);
         self.diagnostics.push(remark);
+    }
+
+    /// A component that is not listed and may have been meant by a name that is.
+    fn unlisted_name(&mut self, word: &str, name: &str) -> Option<String> {
+        self.guesses += 1;
+        if self.guesses > GUESSES_MAX {
+            return None;
+        }
+        let list = self.agent.lists.get(word).map_or("", |list| list.value.as_str());
+        let listed: HashSet<&str> = split_blanks(list).into_iter().collect();
+        let others = self.agent.components.get(word)?;
+        let unlisted = others.keys().map(String::as_str).filter(|other| !listed.contains(other));
+        closest(name, unlisted).map(str::to_owned)
     }
 
     /// A component without a key that it cannot do without.
@@ -135,6 +149,7 @@ impl Validator {
         for (word, components) in &self.agent.components {
             let list = self.agent.lists.get(word).map_or("", |list| list.value.as_str());
             let split = if *word == "sinkgroups" { split_single(list) } else { split_blanks(list) };
+            let split: HashSet<&str> = split.into_iter().collect();
             for (name, properties) in components {
                 let told = self.guessed.iter().any(|(of, known)| of == word && known == name);
                 if split.contains(&name.as_str()) || told {
@@ -150,7 +165,11 @@ impl Validator {
                     format!("`{name}` does not start, as in Flume"),
                 )
                 .expected("a property of a component that is not listed")
-                .help(format!("write `{agent}.{word} = {list}{gap}{name}` if it is to start"));
+                .help(if list.len() > LIST_SHOWN_MAX {
+                    format!("add `{name}` to `{agent}.{word}` if it is to start")
+                } else {
+                    format!("write `{agent}.{word} = {list}{gap}{name}` if it is to start")
+                });
                 self.diagnostics.push(remark);
             }
         }

@@ -13,6 +13,7 @@ use crate::config::kind::Family;
 use crate::config::scope::{Component, Property};
 use crate::config::span::Span;
 use crate::config::surroundings::Surroundings;
+use std::collections::{HashMap, HashSet};
 
 /// What was made of an agent.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Validator {
     pub(super) load_error: Option<String>,
     /// Components without a list, whose names a remark has guessed already.
     pub(super) guessed: Vec<(&'static str, String)>,
+    /// How often a name was guessed at.
+    pub(super) guesses: usize,
 }
 
 /// The component is dropped, and that has been told.
@@ -57,6 +60,7 @@ pub fn validate(
         diagnostics,
         load_error: None,
         guessed: Vec::new(),
+        guesses: 0,
     };
     let filters = validator.filters(surroundings, run_external);
     let mut graph = if dialect == Dialect::Tailwater && validator.agent.is_consumer() {
@@ -199,8 +203,7 @@ impl Validator {
                 kept.push(component);
             }
         }
-        let place = |kept: &Kept| written.iter().position(|name| *name == kept.name);
-        kept.sort_by_key(place);
+        in_order(&written, &mut kept, |kept| &kept.name);
         kept
     }
 
@@ -208,8 +211,9 @@ impl Validator {
     fn listed_as_they_are(&mut self, word: &'static str) -> Vec<Kept> {
         let Some(list) = self.agent.lists.get(word).cloned() else { return Vec::new() };
         let mut kept: Vec<Kept> = Vec::new();
+        let mut seen = HashSet::new();
         for name in split_blanks(&list.value) {
-            if kept.iter().any(|kept| kept.name == name) {
+            if !seen.insert(name) {
                 continue;
             }
             match self.agent.component(word, name).cloned() {
@@ -304,6 +308,15 @@ impl Validator {
     pub(super) fn list_place_of(&self, word: &str, name: &str) -> Span {
         self.agent.lists.get(word).map_or(self.agent.place, |list| list.place_of(name))
     }
+}
+
+/// Puts what was kept back into the order in which it was written.
+pub(super) fn in_order<T>(written: &[&str], kept: &mut [T], name: impl Fn(&T) -> &str) {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, name) in written.iter().enumerate() {
+        places.entry(name).or_insert(place);
+    }
+    kept.sort_by_key(|kept| places.get(name(kept)).copied());
 }
 
 /// What the step of one kind may do to a component that is otherwise right.

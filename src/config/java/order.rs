@@ -5,6 +5,9 @@
 //! `Properties` keeps a `ConcurrentHashMap`, which may turn parts of a bucket round when it grows. Buckets of more than
 //! eight, which Java makes trees of, keep the order of insertion here.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 /// `HashMap`'s table before anything is in it.
 const FIRST_BUCKETS: usize = 16;
 /// A bucket this long makes a small table grow.
@@ -29,18 +32,19 @@ fn bucket(hash: u32, buckets: usize) -> usize {
 #[derive(Clone, Debug)]
 pub struct HashOrder<K> {
     buckets: Vec<Vec<(u32, K)>>,
-    len: usize,
+    /// The keys that are in: a chain may be as long as somebody likes.
+    known: HashSet<K>,
 }
 
-impl<K: AsRef<str>> Default for HashOrder<K> {
+impl<K: AsRef<str> + Clone + Eq + Hash> Default for HashOrder<K> {
     fn default() -> Self {
         Self::with_buckets(FIRST_BUCKETS)
     }
 }
 
-impl<K: AsRef<str>> HashOrder<K> {
+impl<K: AsRef<str> + Clone + Eq + Hash> HashOrder<K> {
     fn with_buckets(buckets: usize) -> Self {
-        Self { buckets: (0..buckets).map(|_| Vec::new()).collect(), len: 0 }
+        Self { buckets: (0..buckets).map(|_| Vec::new()).collect(), known: HashSet::new() }
     }
 
     /// `new HashSet<>(list)`, which is made as large as the list asks for.
@@ -56,19 +60,18 @@ impl<K: AsRef<str>> HashOrder<K> {
 
     /// Puts a key in. One that is there already stays where it is.
     pub fn insert(&mut self, key: K) {
+        if !self.known.insert(key.clone()) {
+            return;
+        }
         let hash = spread(key.as_ref());
         let index = bucket(hash, self.buckets.len());
         let Some(chain) = self.buckets.get_mut(index) else { return };
-        if chain.iter().any(|(_, known)| known.as_ref() == key.as_ref()) {
-            return;
-        }
         chain.push((hash, key));
         let long = chain.len() > LONG_BUCKET;
         if long && self.buckets.len() < LARGE_TABLE {
             self.grow();
         }
-        self.len += 1;
-        if self.len > self.buckets.len() / 4 * 3 {
+        if self.known.len() > self.buckets.len() / 4 * 3 {
             self.grow();
         }
     }
@@ -77,7 +80,7 @@ impl<K: AsRef<str>> HashOrder<K> {
     fn grow(&mut self) {
         let buckets = self.buckets.len() * 2;
         let old = std::mem::replace(self, Self::with_buckets(buckets));
-        self.len = old.len;
+        self.known = old.known;
         for (hash, key) in old.buckets.into_iter().flatten() {
             if let Some(chain) = self.buckets.get_mut(bucket(hash, buckets)) {
                 chain.push((hash, key));
@@ -113,29 +116,28 @@ pub fn properties_order<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<&'a 
 /// A `ConcurrentHashMap` as `Properties` makes it.
 struct ConcurrentTable<'a> {
     buckets: Vec<Vec<(u32, &'a str)>>,
-    len: usize,
+    known: HashSet<&'a str>,
 }
 
 impl<'a> ConcurrentTable<'a> {
     fn new() -> Self {
-        Self { buckets: vec![Vec::new(); FIRST_BUCKETS], len: 0 }
+        Self { buckets: vec![Vec::new(); FIRST_BUCKETS], known: HashSet::new() }
     }
 
     fn insert(&mut self, key: &'a str) {
+        if !self.known.insert(key) {
+            return;
+        }
         let hash = spread(key);
         let index = bucket(hash, self.buckets.len());
         let Some(chain) = self.buckets.get_mut(index) else { return };
-        if chain.iter().any(|(_, known)| *known == key) {
-            return;
-        }
         let long = chain.len() >= LONG_BUCKET;
         chain.push((hash, key));
         if long && self.buckets.len() < LARGE_TABLE {
             self.grow();
         }
-        self.len += 1;
         // It grows when three quarters are full; `HashMap` only when one more comes.
-        while self.len >= self.buckets.len() / 4 * 3 {
+        while self.known.len() >= self.buckets.len() / 4 * 3 {
             self.grow();
         }
     }

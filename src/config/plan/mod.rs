@@ -130,6 +130,7 @@ pub fn plan(
         diagnostics.push(no_such_name(only, &names));
     }
     sort(&mut diagnostics);
+    shorten(&mut diagnostics);
     Plans { sources, diagnostics, programs, fatal, filters_not_run }
 }
 
@@ -205,7 +206,27 @@ fn judge<'a>(
             remark.effect = nothing_is_left(&remark.effect, name);
         }
     }
+    shorten(&mut diagnostics);
     (Judged { program, is_consumer, starts, diagnostics }, judging.secrets)
+}
+
+/// So much is said about one name, or about the files as a whole: nobody reads more, and drawing takes time.
+pub const REMARKS_MAX: usize = 500;
+
+/// Leaves out what nobody would read, and says so.
+fn shorten(diagnostics: &mut Vec<Diagnostic>) {
+    let more = diagnostics.len().saturating_sub(REMARKS_MAX);
+    let Some(first) = diagnostics.get(REMARKS_MAX).map(|remark| remark.span) else { return };
+    diagnostics.truncate(REMARKS_MAX);
+    diagnostics.push(
+        Diagnostic::warning(
+            "more-findings",
+            first,
+            format!("{more} more findings are not shown"),
+            "theirs",
+        )
+        .expected("here and behind it"),
+    );
 }
 
 /// In the order of the files; errors before warnings at the same place.
