@@ -12,8 +12,9 @@
 //!
 //! and what they stand on: [`event`] travels, [`ranges`] count it, [`component`] is what each part is given, [`clock`]
 //! the only time and the only waiting, [`storage`] the disk behind a trait, [`config`] the language, [`progress`] what a
-//! runner is doing, [`status`] what the operator sees, [`cli`] one file a command.
+//! runner is doing, [`agent`] makes running threads of a checked configuration, [`status`] what the operator sees, [`cli`] one file a command.
 
+pub mod agent;
 pub mod channel;
 pub mod cli;
 pub mod clock;

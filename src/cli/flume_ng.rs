@@ -1,6 +1,6 @@
 //! The binary under the name `flume-ng`: the first word is the command, as Flume's script has it.
 
-use super::{Exit, print, version};
+use super::{Exit, agent, print, version};
 use std::io;
 
 const USAGE: &str = "\
@@ -18,13 +18,22 @@ commands:
 
 /// Runs Flume's command line.
 pub(super) fn run(words: &[String]) -> Exit {
-    match words.first().map_or("", String::as_str) {
+    let (command, rest) = match words {
+        [command, rest @ ..] => (command.as_str(), rest),
+        [] => ("", words),
+    };
+    match command {
         "help" => {
             print(&mut io::stdout(), USAGE);
             Exit::Done
         }
+        "agent" => agent::run(rest),
+        "node" => {
+            eprintln!("Warning: The \"node\" command is deprecated. Please use \"agent\" instead.");
+            agent::run(rest)
+        }
         "version" => version::run("Flume"),
-        command @ ("avro-client" | "tool") => {
+        "avro-client" | "tool" => {
             eprintln!("Error: `flume-ng {command}` cannot be had here; use that of Apache Flume");
             Exit::Failed
         }

@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
 
+mod agent;
 mod commons_cli;
 mod flume_ng;
 mod launch;
@@ -80,9 +81,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(name: &str, words: &[String]) -> Exit {
     match name {
         "version" => version::run("Tailwater"),
-        other => {
-            refuse(&format!("`{other} {}` is not there", words.join(" ")), "see `tailwater help`")
-        }
+        _ => agent::run(words),
     }
 }
 
@@ -92,6 +91,11 @@ fn command() -> Command {
         .about("Apache Flume's agent without the JVM, and the Kafka-to-MySQL consumer behind it.")
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(
+            handed_on("agent", "Runs an agent from a flume.conf, as `flume-ng agent` does")
+                .alias("node")
+                .override_help(options::help("agent", options::AGENT)),
+        )
         .subcommand(Command::new("version").about("Shows what this is and what it was built from"))
 }
 

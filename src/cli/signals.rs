@@ -45,7 +45,8 @@ async fn heed(
         let name = name.await;
         if name == "SIGHUP" {
             log::info!("SIGHUP: looking at the configuration");
-            drop(reload.try_send(()));
+            // One that waits already is this one too.
+            let _full = reload.try_send(());
             continue;
         }
         if stop.is_requested() {

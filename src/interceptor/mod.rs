@@ -1,5 +1,7 @@
 //! ② What happens to events between source and selector: headers in and out, events left out.
 
+pub mod registry;
+
 use crate::component::{Context, StartError};
 use crate::config::keys::{KeySpec, Scope};
 use crate::event::Batch;

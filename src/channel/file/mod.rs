@@ -383,6 +383,10 @@ impl Channel for FileChannel {
         self.shared.lock().gauges(self.limits.events)
     }
 
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     fn close(&self) {
         let (promise, receipt) = Receipt::pending(self.closed());
         if self.requests.send(Request::Close { promise }).is_ok() {
