@@ -11,8 +11,9 @@
 //! | [`sink`] ⑤ | leases, delivers, settles |
 //!
 //! and what they stand on: [`event`] travels, [`ranges`] count it, [`component`] is what each part is given, [`clock`]
-//! the only time and the only waiting, [`storage`] the disk behind a trait, [`config`] the language, [`progress`] what a
-//! runner is doing, [`agent`] makes running threads of a checked configuration, [`status`] what the operator sees, [`cli`] one file a command.
+//! the only time and the only waiting, [`localhost`] this machine's name, [`storage`] the disk behind a trait, [`config`]
+//! the language, [`progress`] what a runner is doing, [`agent`] makes running threads of a checked configuration,
+//! [`status`] what the operator sees, [`cli`] one file a command.
 
 pub mod agent;
 pub mod channel;
@@ -25,6 +26,7 @@ pub mod deadletter;
 pub mod event;
 pub mod interceptor;
 pub mod kafka;
+pub mod localhost;
 pub mod progress;
 pub mod ranges;
 pub mod selector;

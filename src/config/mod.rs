@@ -5,6 +5,7 @@
 //! it is handed the registries (`kind`). Nothing is opened here.
 
 pub mod canonical;
+pub mod charset;
 pub mod check;
 pub mod component;
 pub mod describe;

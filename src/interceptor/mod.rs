@@ -1,10 +1,20 @@
 //! ② What happens to events between source and selector: headers in and out, events left out.
 
+pub mod host;
+pub mod regex_extractor;
+pub mod regex_filter;
 pub mod registry;
+pub mod remove_header;
+pub mod search_replace;
+pub mod static_;
+pub mod timestamp;
+pub mod uuid;
 
 use crate::component::{Context, StartError};
 use crate::config::keys::{KeySpec, Scope};
-use crate::event::Batch;
+use crate::config::value::Pattern;
+use crate::event::{Batch, Headers};
+use crate::status::happening::{Happening, Teller};
 use std::fmt::Debug;
 
 /// Changes the events of a batch. It never fails: what it cannot do to an event it leaves.
@@ -33,4 +43,21 @@ pub trait StartInterceptor: Debug + Send + Sync {
     /// Whether it does the same to the same event again. Where it does not (a time, a random id), a restart cannot tell
     /// which channel would have been given what (R8).
     fn repeatable(&self) -> bool;
+}
+
+/// `headers` with one more; `None` where an existing one stays.
+fn with_header(headers: &Headers, name: &str, value: &str, preserve: bool) -> Option<Headers> {
+    if preserve && headers.contains_key(name) {
+        return None;
+    }
+    let mut headers = headers.clone();
+    headers.insert(name.to_owned(), value.to_owned());
+    Some(headers)
+}
+
+/// Tells that a pattern backtracked too long on an event and was given up. Java would go on, for hours if need be.
+fn tell_wild(teller: &Teller, pattern: &Pattern, error: &fancy_regex::Error, effect: &str) {
+    let what = format!("the pattern `{pattern}` was given up on an event: {error}");
+    let next = "write a pattern that needs less backtracking";
+    teller.tell(Happening::warning("wild-pattern", what).effect(effect).next(next));
 }
