@@ -230,7 +230,7 @@ mod tests {
         let waits: Vec<_> = (0..20)
             .map(|n| {
                 standing.fail(at(100 + n), max);
-                (standing.back_at - at(100 + n)).as_secs()
+                standing.back_at.saturating_sub(at(100 + n)).as_secs()
             })
             .collect();
         assert_eq!(waits[..6], [2, 4, 8, 16, 30, 30]);
