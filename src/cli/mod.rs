@@ -7,7 +7,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
 
 mod agent;
+mod check;
 mod commons_cli;
+mod describe;
 mod flume_ng;
 mod launch;
 mod logging;
@@ -17,7 +19,7 @@ mod signals;
 mod surroundings;
 mod version;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -64,54 +66,50 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if program.is_some_and(|name| name == "flume-ng") {
         return flume_ng::run(words.get(1..).unwrap_or_default()).into();
     }
-    match command().try_get_matches_from(words) {
-        Ok(matches) => match matches.subcommand() {
-            Some((name, matches)) => run(name, &rest(matches)).into(),
-            None => Exit::Usage.into(),
-        },
+    match Cli::try_parse_from(words) {
+        Ok(cli) => run(cli.command).into(),
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            print(&mut io::stdout(), "");
+            // A reader that has gone away is no reason to fail.
             drop(error.print());
             exit.into()
         }
     }
 }
 
-fn run(name: &str, words: &[String]) -> Exit {
-    match name {
-        "version" => version::run("Tailwater"),
-        _ => agent::run(words),
-    }
+#[derive(Debug, Parser)]
+#[command(name = "tailwater", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
 }
 
-fn command() -> Command {
-    Command::new("tailwater")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Apache Flume's agent without the JVM, and the Kafka-to-MySQL consumer behind it.")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(
-            handed_on("agent", "Runs an agent from a flume.conf, as `flume-ng agent` does")
-                .alias("node")
-                .override_help(options::help("agent", options::AGENT)),
-        )
-        .subcommand(Command::new("version").about("Shows what this is and what it was built from"))
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an agent from a flume.conf, as `flume-ng agent` does
+    #[command(visible_alias = "node", disable_help_flag = true, override_help = options::help("agent", options::AGENT))]
+    Agent(Words),
+    /// Say everything there is to say about a configuration, and start nothing
+    Check(check::CheckArgs),
+    /// Show the components there are, or one of them with its keys
+    Describe(describe::DescribeArgs),
+    /// Show what this is and what it was built from
+    Version,
 }
 
-/// A command whose words are read by itself.
-fn handed_on(name: &'static str, about: &'static str) -> Command {
-    let words = Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
-    Command::new(name)
-        .about(about)
-        .disable_help_flag(true)
-        .arg(words.action(ArgAction::Append).hide(true))
+/// Words that are read by the command itself.
+#[derive(Args, Debug)]
+struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    words: Vec<String>,
 }
 
-fn rest(matches: &clap::ArgMatches) -> Vec<String> {
-    match matches.try_get_many::<String>("words") {
-        Ok(Some(words)) => words.cloned().collect(),
-        _ => Vec::new(),
+fn run(command: Command) -> Exit {
+    match command {
+        Command::Agent(Words { words }) => agent::run(&words),
+        Command::Check(args) => check::run(&args),
+        Command::Describe(args) => describe::run(&args),
+        Command::Version => version::run("Tailwater"),
     }
 }
 
