@@ -1,5 +1,8 @@
-//! What everyone who speaks to Kafka shares: the Kafka sink, the consumer, and dead letters kept in a topic.
+//! What everything that speaks to Kafka shares: properties, records, names of topics.
 
+pub mod escape;
 mod jaas;
-pub mod properties; // Java's names, librdkafka's names
+pub mod mock;
+pub mod properties;
 mod security;
+pub mod wire;

@@ -1,6 +1,7 @@
 //! ⑤ What takes events out of a channel and delivers them: the contract of a sink.
 
 pub mod header_text;
+pub mod kafka;
 pub mod logger;
 pub mod null;
 pub mod processor;

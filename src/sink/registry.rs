@@ -1,13 +1,13 @@
 //! Every kind of sink and of sink processor there is. The order of the rows is the order of the documentation.
 
 use super::processor::{ProcessorKind, default, failover, load_balance};
-use super::{SinkKind, logger, null};
+use super::{SinkKind, kafka, logger, null};
 use crate::config::keys::{KeySpec, Scope};
 use crate::config::kind::{Family, Judgement, Kind};
 use crate::event::ComponentName;
 
 /// The kinds of sink.
-pub static SINKS: &[SinkKind] = &[logger::KIND, null::KIND];
+pub static SINKS: &[SinkKind] = &[kafka::KIND, logger::KIND, null::KIND];
 
 /// The kinds of sink processor.
 pub static PROCESSORS: &[ProcessorKind] = &[default::KIND, failover::KIND, load_balance::KIND];
