@@ -398,7 +398,8 @@ mod tests {
 
     #[test]
     fn what_nobody_writes_is_refused_at_once() {
-        let many: String = (0..=super::KEYS_MAX).map(|n| format!("a.k{n} = 1\n")).collect();
+        let many: String =
+            (0..=super::KEYS_MAX).map(|n| ["a.k", &n.to_string(), " = 1\n"].concat()).collect();
         assert_eq!(codes(&[("f", &many)]), ["f:20001:1 too-many-keys"]);
         let long = format!("a.sinks = {}", "k ".repeat(super::VALUE_BYTES_MAX));
         assert_eq!(codes(&[("f", &long)]), ["f:1:11 too-long"]);

@@ -135,6 +135,65 @@ fn the_corpus_is_understood_as_flume_understands_it() {
     assert!(mistakes.is_empty(), "{} files differ without a reason", mistakes.len());
 }
 
+/// Own fixtures of which the agent keeps something else than Flume, and why.
+const KEPT_OTHERWISE: &[(&str, &str)] = &[
+    ("0056-byte-order-mark", "a byte order mark is skipped, and told"),
+    ("0058-zero-byte", "a byte of zero is no text, and nothing starts"),
+    ("0095-loop", "keys that lead back to themselves stay as they are written, and are told"),
+    ("0143-same-key-but-for-blanks", "the first of two lists counts, not that of a hash table"),
+    ("0144-consumers-word", "a name with consumers is a consumer program"),
+    ("0176-source-type-other", "a type that cannot be loaded, and starts nothing in either"),
+    ("0181-selector-load-balancing", "the selector works, which Flume has and cannot use"),
+    ("0182-selector-load-balancing-class", "the selector works, which Flume has and cannot use"),
+    ("0205-group-without-sinks-elsewhere", "a null pointer in one agent does not end another"),
+];
+
+/// The names of what is kept of a file, agent by agent.
+fn kept(path: &Path, dialect: Dialect) -> BTreeMap<String, Vec<String>> {
+    let text = Text::read(path, Path::new("/"));
+    let graph = load(&[text], &surroundings(), dialect, &|_| true).graph;
+    let mut agents = BTreeMap::new();
+    if graph.load_error.is_some() {
+        return agents;
+    }
+    for (name, agent) in graph.agents {
+        if !agent.valid || agent.diagnostics.iter().any(|remark| remark.fatal) {
+            continue;
+        }
+        let parts = [&agent.sources, &agent.channels, &agent.sinks];
+        let mut names: Vec<String> = parts
+            .into_iter()
+            .flatten()
+            .map(|kept| format!("{} {} {:?}", kept.name, kept.type_name, kept.channels))
+            .chain(agent.groups.iter().map(|group| format!("{} {:?}", group.name, group.sinks)))
+            .collect();
+        names.sort();
+        agents.insert(name, names);
+    }
+    agents
+}
+
+#[test]
+fn the_agent_keeps_what_flume_keeps() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conf");
+    let mut files = files(&folder, &folder, "plan");
+    if let Some(corpus) = std::env::var_os("TAILWATER_CORPUS").map(PathBuf::from) {
+        files.extend(self::files(&corpus, &corpus.join("plans"), "json"));
+    }
+    let mut mistakes = Vec::new();
+    for (name, path, _) in &files {
+        let (ours, flumes) = (kept(path, Dialect::Tailwater), kept(path, Dialect::Flume111));
+        let known = KEPT_OTHERWISE.iter().find(|(known, _)| known == name);
+        match (ours == flumes, known) {
+            (true, None) => {}
+            (false, Some((name, reason))) => println!("{name}: {reason}"),
+            (true, Some(_)) => mistakes.push(format!("{name}: the same, though said to differ")),
+            (false, None) => mistakes.push(format!("{name}: Flume {flumes:?}, here {ours:?}")),
+        }
+    }
+    assert!(mistakes.is_empty(), "\n{}", mistakes.join("\n"));
+}
+
 #[test]
 fn our_own_fixtures_are_understood_as_flume_understands_them() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conf");
