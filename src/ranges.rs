@@ -46,7 +46,7 @@ impl RangeSet {
             _ => range.end,
         };
         let start = if past > first { start } else { range.start };
-        self.ranges.splice(first..past, [start..end]);
+        self.ranges.splice(first..past, std::iter::once(start..end));
     }
 
     /// Takes a range out; a range around it becomes two.
@@ -90,6 +90,7 @@ impl RangeSet {
     }
 
     /// The parts of `within` that are not in the set, ascending.
+    #[must_use]
     pub fn gaps(&self, within: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.ranges.partition_point(|r| r.end <= within.start);
         let mut at = within.start;

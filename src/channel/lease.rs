@@ -64,6 +64,9 @@ impl Lease {
     }
 
     /// These are done with and will not be handed out again once the receipt says so; the rest goes back.
+    ///
+    /// # Panics
+    /// When a range lies outside the lease: settling for others would lose their events.
     pub fn settle(mut self, done: &[Range<Sequence>]) -> Result<Receipt, ChannelError> {
         let within =
             |r: &Range<Sequence>| self.sequences.start <= r.start && r.end <= self.sequences.end;

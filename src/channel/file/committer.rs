@@ -114,7 +114,7 @@ impl Committer {
         for request in self.requests.try_iter() {
             match request {
                 Request::Put { promise, .. } | Request::Settle { promise, .. } => {
-                    promise.answer(Err(error.clone()))
+                    promise.answer(Err(error.clone()));
                 }
                 Request::Close { promise } => promise.answer(Ok(())),
             }
@@ -391,7 +391,9 @@ impl Done {
         match self {
             Self::Put(_, promise) => promise.answer(Err(error.clone())),
             Self::Settled(_, promises) => {
-                promises.into_iter().for_each(|p| p.answer(Err(error.clone())))
+                for promise in promises {
+                    promise.answer(Err(error.clone()));
+                }
             }
         }
     }

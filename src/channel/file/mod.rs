@@ -265,7 +265,8 @@ impl FileChannel {
                 .next("the bytes stay in the segment until it is used again; look at the disk"),
         );
         self.counters.take_error.add(1);
-        if let Ok(receipt) = self.shared.request_settle(&self.requests, Vec::from([sequence..end]))
+        if let Ok(receipt) =
+            self.shared.request_settle(&self.requests, std::iter::once(sequence..end).collect())
         {
             // It is waited for, or the next take would meet the same damage.
             drop(receipt.wait());

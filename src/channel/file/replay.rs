@@ -75,7 +75,7 @@ pub(super) fn replay(
             Some((header, _))
                 if cut.is_some_and(|(generation, _)| header.generation > generation) =>
             {
-                blank.push(slot)
+                blank.push(slot);
             }
             Some((header, snapshot)) => began.push((header, snapshot, slot)),
             None => blank.push(slot),

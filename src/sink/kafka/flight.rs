@@ -124,21 +124,21 @@ impl KafkaSink {
         let bytes = lease.batches().iter().map(Batch::body_bytes).sum();
         let mut flight = Flight { lease, bytes, open: 0, done: RangeSet::new(), failed: None };
         let mut unfit = Vec::new();
-        let mut sequence = first;
-        for event in flight.lease.batches().iter().flat_map(Batch::events) {
+        for (sequence, event) in
+            (first..).zip(flight.lease.batches().iter().flat_map(Batch::events))
+        {
             match self.send(sequence, event) {
                 Ok(()) => flight.open += 1,
                 Err(Unsent::Never(why)) => unfit.push((sequence, "record-unfit", why)),
                 Err(Unsent::TooLarge) => unfit.push((sequence, TOO_LARGE, too_large(event))),
                 Err(Unsent::NotNow(code)) => flight.failed = flight.failed.or(Some(code)),
             }
-            sequence += 1;
         }
         self.bytes += bytes;
-        let kept = self.set_aside(&mut flight, unfit);
+        self.set_aside(&mut flight, unfit);
         self.flights.insert(first, flight);
         self.land(first)?;
-        kept.map(|()| true)
+        Ok(true)
     }
 
     fn send(&self, sequence: Sequence, event: Event<'_>) -> Result<(), Unsent> {
@@ -207,33 +207,28 @@ impl KafkaSink {
                 landed.push_back(*first);
             }
         }
-        let mut kept = Ok(());
         for (first, unfit) in unfit {
             if let Some(mut flight) = self.flights.remove(&first) {
-                kept = kept.and(self.set_aside(&mut flight, unfit));
+                self.set_aside(&mut flight, unfit);
                 self.flights.insert(first, flight);
             }
         }
         for first in landed {
             self.land(first)?;
         }
-        kept.map(|()| true)
+        Ok(true)
     }
 
     /// Keeps records that can never be delivered, before they count as done (R18). Without room for them they go back.
-    fn set_aside(
-        &mut self,
-        flight: &mut Flight,
-        unfit: Vec<(Sequence, &'static str, String)>,
-    ) -> Result<(), Failure> {
+    fn set_aside(&mut self, flight: &mut Flight, unfit: Vec<(Sequence, &'static str, String)>) {
         if unfit.is_empty() {
-            return Ok(());
+            return;
         }
         if self.settings.oversize == Oversize::Block
             && unfit.iter().any(|(_, code, _)| *code == TOO_LARGE)
         {
             flight.failed = Some(RDKafkaErrorCode::MessageSizeTooLarge);
-            return Ok(());
+            return;
         }
         let id = self.channel.id();
         let letter = |(sequence, code, reason): &(Sequence, &'static str, String)| {
@@ -254,7 +249,7 @@ impl KafkaSink {
             let effect = "the events stay in the channel, and those behind them may go on";
             self.teller.tell(happening.effect(effect).next(why.next()));
             flight.failed = flight.failed.or(Some(RDKafkaErrorCode::Fail));
-            return Ok(());
+            return;
         }
         let kept = letters.len();
         self.counters.dead_letters.add(kept);
@@ -268,7 +263,6 @@ impl KafkaSink {
             let next = "raise the limit, then deliver it from there";
             self.teller.tell(Happening::error(code, what).effect(effect).next(next));
         }
-        Ok(())
     }
 
     /// Settles a lease all of whose records have their reports.

@@ -123,14 +123,17 @@ impl KafkaSinkConfig {
         let weaker = translated.config.is_from_file("acks")
             && !matches!(acks.as_deref(), Some("-1" | "all"));
         for (name, value) in SUITED {
-            if !(weaker && *name == "enable.idempotence")
-                && !(config.required_acks.is_some() && *name == "acks")
-            {
+            let chosen = match *name {
+                "acks" => config.required_acks.is_some(),
+                "enable.idempotence" => weaker,
+                _ => false,
+            };
+            if !chosen {
                 translated.config.or(name, value);
             }
         }
         translated.config.set("bootstrap.servers", &config.bootstrap_servers);
-        good.then(|| StartKafkaSink { config, translated })
+        good.then_some(StartKafkaSink { config, translated })
     }
 
     fn shape(&self) -> Shape {
