@@ -411,6 +411,7 @@ impl Positions {
     }
 
     /// All inputs, in the order of their names.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&InputId, &Mark)> {
         self.inputs.iter()
     }

@@ -90,7 +90,6 @@ impl RangeSet {
     }
 
     /// The parts of `within` that are not in the set, ascending.
-    #[must_use]
     pub fn gaps(&self, within: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.ranges.partition_point(|r| r.end <= within.start);
         let mut at = within.start;
@@ -113,6 +112,7 @@ impl RangeSet {
     }
 
     /// The maximal ranges, ascending.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {
         self.ranges.iter().cloned()
     }

@@ -76,9 +76,9 @@ impl MemoryChannelConfig {
     pub(crate) fn start_channel(scope: &mut Scope<'_>) -> Option<Box<dyn StartChannel>> {
         let config = Self::read(scope)?;
         if config.transaction_capacity > config.capacity {
-            let (most, held) = (config.transaction_capacity.get(), config.capacity.get());
+            let (most, capacity) = (config.transaction_capacity.get(), config.capacity.get());
             let message =
-                format!("`transactionCapacity` ({most}) is larger than `capacity` ({held})");
+                format!("`transactionCapacity` ({most}) is larger than `capacity` ({capacity})");
             let key = if scope.peek("transactionCapacity").is_some() {
                 "transactionCapacity"
             } else {

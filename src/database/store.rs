@@ -53,6 +53,7 @@ pub struct Limits {
 }
 
 /// Opens nothing yet: the first session connects. `connections` bounds the pool.
+#[must_use]
 pub fn open(access: &Access, connections: usize) -> Arc<dyn Store> {
     match &access.address.server {
         Server::Mysql(_) => Arc::new(mysql::MysqlStore::new(access, connections)),

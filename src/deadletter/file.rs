@@ -186,7 +186,9 @@ impl DeadLetters for FileLetters {
             })
         });
         if kept.is_ok() {
-            new.iter().for_each(|letter| open.ids.insert(&letter.id));
+            for letter in &new {
+                open.ids.insert(&letter.id);
+            }
         }
         self.open = Some(open);
         kept.map(|()| new.len())

@@ -76,6 +76,9 @@ pub(super) struct Glance {
 }
 
 /// The lines of one letter, without their newlines, `part_bytes` of its body in each.
+///
+/// # Panics
+/// Never: what a letter holds can be written as JSON.
 pub fn lines<'a>(
     letter: &'a Letter<'_>,
     sender: &'a Sender,

@@ -63,8 +63,8 @@ impl Translated {
             config: Settings::default(),
             notes: Vec::new(),
             placing: Placing::Murmur2,
-            max_block: Duration::from_secs(60),
-            api_timeout: Duration::from_secs(60),
+            max_block: Duration::from_mins(1),
+            api_timeout: Duration::from_mins(1),
         }
     }
 
@@ -190,7 +190,7 @@ impl Settings {
         self.0.iter().map(|(name, setting)| (name.clone(), setting.value.clone())).collect()
     }
 
-    fn from_file(&mut self, name: &str, value: String) {
+    fn take_from_file(&mut self, name: &str, value: String) {
         self.0.insert(name.to_owned(), Setting { value, from_file: true });
     }
 }
@@ -289,7 +289,7 @@ fn one_row(row: &Row, name: &str, value: &str, out: &mut Translated) {
                             )
                             .effect(format!("{} is in force", converted.value));
                         }
-                        out.config.from_file(target, converted.value);
+                        out.config.take_from_file(target, converted.value);
                     }
                     Err(expected) => {
                         refuse_value(out, name, value, &expected);

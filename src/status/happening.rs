@@ -84,7 +84,7 @@ pub struct Told {
 }
 
 /// Repeats of the same code by the same component within this time are counted, not written again.
-const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT: Duration = Duration::from_mins(1);
 /// The newest happenings that are kept for the page.
 const KEPT: usize = 200;
 
@@ -157,7 +157,7 @@ impl Telling {
         self.lock().counters.clone()
     }
 
-    fn tell(&self, kind: &'static str, name: &ComponentName, happening: Happening) {
+    fn tell(&self, kind: &'static str, name: &ComponentName, happening: &Happening) {
         let component = format!("{kind} {name}");
         let (now, at_ms) = (self.shared.clock.now(), self.shared.clock.wall_ms());
         let mut state = self.lock();
@@ -184,7 +184,7 @@ impl Telling {
         });
         drop(state);
         if !quiet {
-            write_line(&component, &happening, unwritten);
+            write_line(&component, happening, unwritten);
         }
     }
 
@@ -223,7 +223,7 @@ pub struct Teller {
 impl Teller {
     /// Tells it: log line, count, page.
     pub fn tell(&self, happening: Happening) {
-        self.telling.tell(self.kind, &self.name, happening);
+        self.telling.tell(self.kind, &self.name, &happening);
     }
 
     /// Makes the component's counters visible in the metrics. An earlier registration under the same name is replaced:

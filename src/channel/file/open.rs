@@ -10,7 +10,7 @@ use crate::channel::order::Order;
 use crate::component::{Context, StartError};
 use crate::status::counters::ChannelCounters;
 use crate::status::happening::Happening;
-use crate::storage::{Directory, Storage, at};
+use crate::storage::{Directory, Held, Storage, at};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,21 +57,7 @@ impl Opening {
         for dir in &self.data_dirs {
             data.push(Self::directory(storage, dir)?);
         }
-        let mut locks = Vec::new();
-        let mut locked = std::collections::BTreeSet::new();
-        for dir in std::iter::once(&check).chain(&data) {
-            if locked.insert(dir.path().to_path_buf()) {
-                let held = dir.lock(LOCK).map_err(|e| {
-                    let what = format!("{} cannot be locked: {e}", dir.path().display());
-                    StartError::transient(
-                        what,
-                        "stop the process that uses it, or name another directory",
-                    )
-                })?;
-                locks.push(held);
-                refuse_flumes(dir.as_ref())?;
-            }
-        }
+        let locks = lock(std::iter::once(&check).chain(&data))?;
         let slots = self.slots(&data)?;
         let cut = PUBLISHED
             .lock()
@@ -186,6 +172,23 @@ impl Opening {
         }
         Ok(slots.into_values().collect())
     }
+}
+
+/// Locks each directory once, though it may be named twice.
+fn lock<'a>(dirs: impl Iterator<Item = &'a Arc<dyn Directory>>) -> Result<Vec<Held>, StartError> {
+    let mut locks = BTreeMap::new();
+    for dir in dirs {
+        if locks.contains_key(dir.path()) {
+            continue;
+        }
+        let held = dir.lock(LOCK).map_err(|e| {
+            let what = format!("{} cannot be locked: {e}", dir.path().display());
+            StartError::transient(what, "stop the process that uses it, or name another directory")
+        })?;
+        locks.insert(dir.path().to_path_buf(), held);
+        refuse_flumes(dir.as_ref())?;
+    }
+    Ok(locks.into_values().collect())
 }
 
 fn refuse_flumes(dir: &dyn Directory) -> Result<(), StartError> {

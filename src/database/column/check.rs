@@ -187,7 +187,7 @@ fn decimal<'a>(given: &Given<'a>, precision: u8, scale: u8, kind: ColumnType) ->
 }
 
 /// The value as text.
-fn text<'a>(given: Given<'a>) -> Result<Cow<'a, str>, Misfit> {
+fn text(given: Given<'_>) -> Result<Cow<'_, str>, Misfit> {
     Ok(match given {
         Given::Missing | Given::Null => Cow::Borrowed(""),
         Given::Text(text) => text,
@@ -229,7 +229,7 @@ fn long_text(text: Cow<'_, str>, length: Length) -> Fit<'_> {
     within(text.len(), length.bytes()).map(|()| Cell::Text(text))
 }
 
-fn bytes<'a>(given: Given<'a>, most: u64) -> Fit<'a> {
+fn bytes(given: Given<'_>, most: u64) -> Fit<'_> {
     let bytes = match given {
         Given::Bytes(bytes) => Cow::Borrowed(bytes),
         other => match text(other)? {

@@ -161,7 +161,7 @@ fn common_log(text: &str) -> Option<Moment> {
     let small = |from: usize, to: usize| i8::try_from(number(from, to)?).ok();
     let year = i16::try_from(number(7, 11)?).ok()?;
     let date = Date::new(year, i8::try_from(month + 1).ok()?, small(0, 2)?).ok()?;
-    let time = civil::Time::new(small(12, 14)?, small(15, 17)?, small(18, 20)?, 0).ok()?;
+    let time = Time::new(small(12, 14)?, small(15, 17)?, small(18, 20)?, 0).ok()?;
     let seconds = i32::from(number(22, 24)?) * 3600 + i32::from(number(24, 26)?) * 60;
     let offset = Offset::from_seconds(match sign {
         b'+' => seconds,

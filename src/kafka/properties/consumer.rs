@@ -45,7 +45,7 @@ fn group(given: &Given<'_>, out: &mut Translated) {
     if let Some(id) = given.get("group.instance.id") {
         let fits = id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         if fits && !id.is_empty() && id.len() <= 249 {
-            out.config.from_file("group.instance.id", id.to_owned());
+            out.config.take_from_file("group.instance.id", id.to_owned());
         } else {
             let expected = "letters, digits, `.`, `_` and `-`, at most 249";
             refuse_value(out, "group.instance.id", id, expected);
@@ -106,7 +106,7 @@ fn assignors(given: &Given<'_>, out: &mut Translated) {
             .effect(format!("{} is in force", words.join(",")));
     }
     if !words.is_empty() {
-        out.config.from_file(NAME, words.join(","));
+        out.config.take_from_file(NAME, words.join(","));
     }
 }
 

@@ -62,13 +62,14 @@ impl Word {
             Self::BytesToKib(range) => {
                 Ok(clamp(java_integer(text, range)?.saturating_add(1023) / 1024, range))
             }
-            Self::Enum(words) => match words.iter().find(|(word, _)| *word == text) {
-                Some((_, value)) => Ok(unclamped(value)),
-                None => {
+            Self::Enum(words) => {
+                if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+                    Ok(unclamped(value))
+                } else {
                     let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                     Err(format!("one of {}", words.join(", ")))
                 }
-            },
+            }
         }
     }
 }

@@ -34,10 +34,10 @@ pub(super) fn milliseconds(text: &str) -> Option<Duration> {
 }
 
 fn placing(given: &Given<'_>, out: &mut Translated) {
-    // librdkafka's own default hashes keys with CRC32: records would land on other partitions than Java's.
-    out.config.set("partitioner", "murmur2_random");
     const INTERNALS: &str = "org.apache.kafka.clients.producer.internals.";
     const CLIENTS: &str = "org.apache.kafka.clients.producer.";
+    // librdkafka's own default hashes keys with CRC32: records would land on other partitions than Java's.
+    out.config.set("partitioner", "murmur2_random");
     if let Some(class) = given.get("partitioner.class") {
         let name = class.strip_prefix(INTERNALS).or_else(|| class.strip_prefix(CLIENTS));
         match name.unwrap_or(class) {
@@ -53,9 +53,8 @@ fn placing(given: &Given<'_>, out: &mut Translated) {
         }
     }
     match given.get("partitioner.ignore.keys").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("false") => {}
         Some("true") if out.placing == Placing::Murmur2 => out.placing = Placing::Sticky,
-        Some("true") => {}
+        None | Some("false" | "true") => {}
         Some(other) => refuse_value(out, "partitioner.ignore.keys", other, "true or false"),
     }
 }
@@ -107,7 +106,7 @@ fn batches(given: &Given<'_>, out: &mut Translated) {
     out.config.or("message.max.bytes", MAX_REQUEST_SIZE);
     if out.config.number("batch.size") == Some(0) {
         out.config.remove("batch.size");
-        out.config.from_file("batch.num.messages", "1".to_owned());
+        out.config.take_from_file("batch.num.messages", "1".to_owned());
     }
     let linger = out.config.number("linger.ms");
     if linger == Some(0) {
@@ -136,7 +135,7 @@ fn compression(given: &Given<'_>, out: &mut Translated) {
             out.note(Weight::Info, &key, format!("`compression.type` is {codec}"))
                 .effect("the line has no effect");
         } else if let Ok(converted) = Word::parse(levels).apply(text) {
-            out.config.from_file("compression.level", converted.value);
+            out.config.take_from_file("compression.level", converted.value);
         }
     }
 }
