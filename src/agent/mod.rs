@@ -192,7 +192,7 @@ impl Life {
         let Some(plan) = accepted else {
             let drawn: Vec<_> = reading.remarks.into_iter().map(|(_, text)| text).collect();
             self.supervisor.board.refuse(Some(drawn.join("\n")));
-            self.supervisor.teller.tell(
+            self.supervisor.teller.answer(
                 Happening::error("reload-refused", "the changed configuration has mistakes")
                     .effect("the old configuration runs on")
                     .next("mend the file; it is read again when it changes"),

@@ -145,7 +145,7 @@ impl Supervisor {
             "the new configuration changes {}, which holds events in memory only and was not emptied in time",
             channels.join(", ")
         );
-        self.teller.tell(
+        self.teller.answer(
             Happening::warning("reload-postponed", what)
                 .effect("the old configuration runs on; nothing is lost")
                 .next("it is tried again at the next look at the file"),

@@ -66,6 +66,7 @@ impl Supervisor {
             }
         }
         self.tell_connections();
+        self.show();
     }
 
     /// A component that cannot be read again is told: its setting hangs on an answer that has changed.

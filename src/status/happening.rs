@@ -157,14 +157,15 @@ impl Telling {
         self.lock().counters.clone()
     }
 
-    fn tell(&self, kind: &'static str, name: &ComponentName, happening: &Happening) {
+    fn tell(&self, kind: &'static str, name: &ComponentName, happening: &Happening, always: bool) {
         let component = format!("{kind} {name}");
         let (now, at_ms) = (self.shared.clock.now(), self.shared.clock.wall_ms());
         let mut state = self.lock();
         let repeat = state.repeats.entry((component.clone(), happening.code)).or_default();
         repeat.times += 1;
         let times = repeat.times;
-        let quiet = happening.severity > Severity::Info
+        let quiet = !always
+            && happening.severity > Severity::Info
             && repeat.written_at.is_some_and(|at| now.saturating_sub(at) < REPEAT);
         let unwritten = if quiet {
             repeat.unwritten += 1;
@@ -223,7 +224,12 @@ pub struct Teller {
 impl Teller {
     /// Tells it: log line, count, page.
     pub fn tell(&self, happening: Happening) {
-        self.telling.tell(self.kind, &self.name, &happening);
+        self.telling.tell(self.kind, &self.name, &happening, false);
+    }
+
+    /// Tells it, and writes the line however often it was written: the answer to what somebody did.
+    pub fn answer(&self, happening: Happening) {
+        self.telling.tell(self.kind, &self.name, &happening, true);
     }
 
     /// Makes the component's counters visible in the metrics. An earlier registration under the same name is replaced:

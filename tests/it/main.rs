@@ -1,8 +1,22 @@
 //! Everything that needs no network and no real disk beyond a temporary folder: seconds.
 
+#![allow(missing_docs, reason = "a test binary has no interface")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::string_slice,
+    reason = "a test that is wrong may end"
+)]
+
+mod cli;
 mod conformance;
+mod pipeline;
 mod processor;
+mod registry;
+mod reload;
 mod source_runner;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod tidy;

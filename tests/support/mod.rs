@@ -6,4 +6,5 @@
 
 pub mod channels;
 pub mod clock;
+pub mod program;
 pub mod sources;
