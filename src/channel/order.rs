@@ -76,11 +76,14 @@ impl Order {
         self.taken.insert(range);
     }
 
-    /// What was held is free again, in its old place.
+    /// What was held is free again, in its old place; but not what was settled meanwhile, by somebody else or because it
+    /// cannot be read any more.
     pub fn put_back(&mut self, range: Range<Sequence>) {
         debug_assert!(self.taken.contains_range(&range), "not held: {range:?}");
-        self.taken_count -= range.end - range.start;
-        self.taken.remove(range);
+        for held in self.settled.gaps(range) {
+            self.taken_count -= held.end - held.start;
+            self.taken.remove(held);
+        }
     }
 
     /// These are done with, whether they were held, free, or settled before.
@@ -134,7 +137,11 @@ mod tests {
         assert_eq!(order.first_free(), Some(0..2));
         order.settle(0..2);
         assert_eq!((order.settled_to(), order.first_free()), (9, Some(9..10)));
-        let resumed = Order::resume(order.next(), order.settled().clone());
+        order.hold(9..10);
+        order.settle(9..10);
+        order.put_back(9..10);
+        assert_eq!((order.held(), order.first_free()), (0, None), "what is settled stays so");
+        let resumed = Order::resume(order.next(), [0..9].into_iter().collect());
         assert_eq!(
             (resumed.unsettled(), resumed.held(), resumed.first_free()),
             (1, 0, Some(9..10))

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rustix::fs::{FallocateFlags, OFlags};
 use std::fs;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,13 +131,8 @@ impl File for DiskFile {
                 Err(error) => return Err(error.into()),
             };
             offset += u64::try_from(written).expect("a length fits 64 bits");
+            // Takes away the slices that were written whole, and empty ones behind them.
             IoSlice::advance_slices(&mut left, written);
-            while left.first().is_some_and(|slice| slice.is_empty()) {
-                IoSlice::advance_slices(&mut left, 0);
-                if left.first().is_some_and(|slice| slice.is_empty()) {
-                    left = &mut left[1..];
-                }
-            }
         }
         Ok(())
     }
@@ -149,7 +145,7 @@ impl File for DiskFile {
         self.file.sync_data()
     }
 
-    fn view(&self) -> io::Result<Bytes> {
-        mmap::read_only(&self.file)
+    fn view(&self, range: Range<u64>) -> io::Result<Bytes> {
+        mmap::read_only(&self.file, range)
     }
 }

@@ -9,6 +9,7 @@ pub mod mmap;
 
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,9 +47,8 @@ pub trait File: Send + Sync {
     /// Makes everything written durable. An error is final: what was written since the last success may be gone, and a
     /// later success does not bring it back (R5).
     fn sync(&self) -> io::Result<()>;
-    /// The whole file as it is, to be read in place. Written bytes show; the view must be dropped before the bytes below
-    /// it get another meaning.
-    fn view(&self) -> io::Result<Bytes>;
+    /// These bytes of the file as they are, to be read in place. The view must be dropped before they are written over.
+    fn view(&self, range: Range<u64>) -> io::Result<Bytes>;
 }
 
 /// A lock of a directory, held until it is dropped.

@@ -8,7 +8,6 @@ pub(super) const HEADER: usize = 64;
 /// Frames begin at multiples of this.
 pub(super) const ALIGN: u64 = 8;
 
-const MAGIC: u32 = 0x3157_4154; // "TAW1"
 const VERSION: u8 = 1;
 /// Where the header's own checksum lies; it counts as zero in itself.
 const HEADER_CRC: std::ops::Range<usize> = 44..48;
@@ -62,6 +61,9 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// How every frame begins.
+    pub(super) const MAGIC: [u8; 4] = *b"TAW1";
+
     /// Bytes from this frame's begin to the next one's.
     pub(super) fn stride(&self) -> u64 {
         stride(u64::from(self.payload))
@@ -69,7 +71,7 @@ impl Header {
 
     pub(super) fn encode(&self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
-        bytes[0..4].copy_from_slice(&MAGIC.to_le_bytes());
+        bytes[0..4].copy_from_slice(&Self::MAGIC);
         bytes[4] = self.kind.code();
         bytes[5] = VERSION;
         bytes[8..12].copy_from_slice(&self.payload.to_le_bytes());
@@ -90,7 +92,8 @@ impl Header {
         let mut bytes: [u8; HEADER] = bytes.get(..HEADER)?.try_into().ok()?;
         let crc = u32_at(&bytes, 44);
         bytes[HEADER_CRC].fill(0);
-        if u32_at(&bytes, 0) != MAGIC || bytes[5] != VERSION || crc32c::crc32c(&bytes) != crc {
+        if !bytes.starts_with(&Self::MAGIC) || bytes[5] != VERSION || crc32c::crc32c(&bytes) != crc
+        {
             return None;
         }
         Some(Self {
@@ -104,13 +107,6 @@ impl Header {
             wall_ms: i64::from_le_bytes(u64_at(&bytes, 48).to_le_bytes()),
             generation: u64_at(&bytes, 56),
         })
-    }
-
-    /// The header and payload at the begin of `bytes`, if both checksums hold.
-    pub(super) fn decode_whole(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let header = Self::decode(bytes)?;
-        let payload = bytes.get(HEADER..)?.get(..usize::try_from(header.payload).ok()?)?;
-        (crc32c::crc32c(payload) == header.payload_crc).then_some((header, payload))
     }
 }
 
@@ -147,25 +143,33 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_header_never_change() {
-        let hex: String = header().encode().iter().map(|b| format!("{b:02x}")).collect();
+        let hex = header().encode().iter().fold(String::new(), |hex, b| format!("{hex}{b:02x}"));
         let expected = "54415731010100000300000".to_owned()
             + "0b73f4b36080706050403020107000000000000002a0000000000000002000000";
         assert!(hex.starts_with(&expected), "{hex}");
         assert_eq!(Header::decode(&header().encode()), Some(header()));
     }
 
+    /// Whether both checksums hold.
+    fn holds(bytes: &[u8]) -> bool {
+        Header::decode(bytes).is_some_and(|header| {
+            let payload = bytes[HEADER..].get(..usize::try_from(header.payload).unwrap());
+            payload.is_some_and(|payload| crc32c::crc32c(payload) == header.payload_crc)
+        })
+    }
+
     #[test]
     fn any_flipped_bit_is_noticed() {
         let mut bytes = header().encode().to_vec();
         bytes.extend_from_slice(b"abc");
-        assert!(Header::decode_whole(&bytes).is_some());
+        assert!(holds(&bytes));
         for bit in 0..(HEADER + 3) * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Header::decode_whole(&bytes).is_none(), "bit {bit}");
+            assert!(!holds(&bytes), "bit {bit}");
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
         for short in 0..bytes.len() {
-            assert!(Header::decode_whole(&bytes[..short]).is_none());
+            assert!(!holds(&bytes[..short]));
         }
     }
 }

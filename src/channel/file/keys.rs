@@ -1,7 +1,7 @@
 //! The keys of the file channel: Flume's, and `capacityBytes` and `segmentBytes`, which are ours.
 
 use super::FileChannel;
-use super::open::Opening;
+use super::open::{Opening, SEGMENT_BYTES_MIN};
 use crate::channel::{Channel, StartChannel};
 use crate::component::{Context, StartError};
 use crate::config::keys::keys;
@@ -56,8 +56,6 @@ keys! {
     }
 }
 
-/// The smallest segment, in bytes: what a snapshot needs, many times.
-const SEGMENT_MIN: u64 = 64 << 10;
 /// The largest, in bytes: a frame's length has 32 bits.
 const SEGMENT_MAX: u64 = 2 << 30;
 /// Segments a channel has at least: one to write, one to fill behind it, and the reserve (R4).
@@ -76,10 +74,10 @@ impl FileChannelConfig {
             scope.report(remark.help("keep `dataDirs` on an encrypted file system"));
             good = false;
         }
-        if !(SEGMENT_MIN..=SEGMENT_MAX).contains(&segment) {
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_MAX).contains(&segment) {
             let what = format!("`segmentBytes` cannot be {segment}");
             let remark = scope.error("wrong-value", scope.value_span("segmentBytes"), what);
-            scope.report(remark.expected(format!("{SEGMENT_MIN} to {SEGMENT_MAX} bytes")));
+            scope.report(remark.expected(format!("{SEGMENT_BYTES_MIN} to {SEGMENT_MAX} bytes")));
             good = false;
         } else if config.capacity_bytes.get() < segment.saturating_mul(SEGMENTS_MIN) {
             let least = segment.saturating_mul(SEGMENTS_MIN);

@@ -8,15 +8,19 @@
 //! has every byte and the argument for each half-written state.
 
 mod committer;
+mod finish;
 mod frame;
 mod keys;
 pub mod open;
+mod pages;
 mod payload;
+mod quarantine;
 mod reader;
 mod replay;
 mod segments;
 mod state;
 mod wire;
+mod writer;
 
 use crate::channel::order::rest;
 use crate::channel::{BatchLimit, Channel, ChannelError, ChannelGauges, Lease, Receipt, Settle};
@@ -28,15 +32,17 @@ use crate::storage::{Directory, Held};
 use committer::Request;
 use crossbeam_channel::Sender;
 use frame::stride;
-use reader::{Found, Place};
+use pages::wide;
+use quarantine::Damage;
+use reader::Found;
 use segments::RESERVE;
 use state::{Shared, State};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use committer::Committer;
 pub use keys::FileChannelConfig;
 
 /// What the channel holds at most.
@@ -45,12 +51,7 @@ struct Limits {
     keep_alive: Duration,
     /// Bytes that must be free on the file systems.
     free_bytes: u64,
-    /// Bytes of a segment.
-    frame: u64,
 }
-
-/// Bytes of a segment that no frame can have: its snapshot's usual size and the seal.
-const SNAPSHOT_ROOM: u64 = 8 << 10;
 
 /// A file channel that runs.
 pub struct FileChannel {
@@ -63,18 +64,14 @@ pub struct FileChannel {
     teller: Teller,
     limits: Limits,
     data: Vec<Arc<dyn Directory>>,
-    /// Where the last cold read ended: sequence, generation, offset.
-    cursor: Mutex<Option<(Sequence, u64, u64)>>,
     locks: Mutex<Vec<Held>>,
 }
 
 impl FileChannel {
-    #[allow(clippy::too_many_arguments, reason = "opening hands over what it made, once")]
     fn new(
         context: &Context,
         shared: Arc<Shared>,
         requests: Sender<Request>,
-        committer: JoinHandle<()>,
         counters: Arc<ChannelCounters>,
         limits: Limits,
         data: Vec<Arc<dyn Directory>>,
@@ -86,14 +83,18 @@ impl FileChannel {
             id,
             shared,
             requests,
-            committer: Mutex::new(Some(committer)),
+            committer: Mutex::new(None),
             counters,
             teller: context.teller.clone(),
             limits,
             data,
-            cursor: Mutex::new(None),
             locks: Mutex::new(locks),
         }
+    }
+
+    /// Notes the thread that runs the committer: closing waits for it.
+    fn run_by(&mut self, thread: JoinHandle<()>) {
+        self.committer = Mutex::new(Some(thread));
     }
 
     /// Why there is no room for a frame of `bytes` with `events`, if there is none.
@@ -104,15 +105,13 @@ impl FileChannel {
                 return Some(format!("it holds {held} of {capacity} events (`capacity`)"));
             }
         }
-        let segments = &state.segments;
-        let current = segments.current();
-        // R4: the reserve is not for puts. One segment more is left, because the end of each may stay empty.
-        let free = state.spare().saturating_sub(RESERVE);
-        let fragments = if free > 0 { self.limits.frame / 8 } else { 0 };
-        let room = (current.slot.size - current.length).saturating_sub(stride(0))
-            + u64::try_from(free).unwrap_or(0) * self.limits.frame.saturating_sub(SNAPSHOT_ROOM);
-        let wanted = state.coming_bytes + bytes + fragments;
-        (wanted > room).then(|| {
+        let current = state.segments.current();
+        // R4: the reserve is not for puts. The end of each segment may stay empty, if the next frame is large.
+        let free = u64::try_from(state.spare().saturating_sub(RESERVE)).unwrap_or(0);
+        let each = state.frame_bytes_max().saturating_sub(bytes.min(state.frame_bytes_max() / 2));
+        let here = (current.slot.size - current.length).saturating_sub(stride(0));
+        let room = if free > 0 { here.saturating_sub(bytes) + free * each } else { here };
+        (state.coming_bytes + bytes > room.max(here)).then(|| {
             let capacity = state.gauges(None).capacity_bytes;
             format!(
                 "{} events take all of its {capacity} bytes (`capacityBytes`) but for the reserve",
@@ -135,18 +134,13 @@ impl FileChannel {
         })
     }
 
-    fn refuse_too_large(&self, encoded: &payload::Encoded) -> Result<(), ChannelError> {
-        let limit = self.limits.frame.saturating_sub(SNAPSHOT_ROOM);
-        let bytes = stride(encoded.length());
+    fn refuse_too_large(&self, bytes: u64) -> Result<(), ChannelError> {
+        let limit = self.shared.lock().frame_bytes_max();
         if bytes <= limit {
             return Ok(());
         }
-        Err(ChannelError::TooLarge {
-            channel: self.name.clone(),
-            bytes,
-            limit,
-            key: "segmentBytes",
-        })
+        let channel = self.name.clone();
+        Err(ChannelError::TooLarge { channel, bytes, limit, key: "segmentBytes" })
     }
 
     fn closed(&self) -> ChannelError {
@@ -163,48 +157,34 @@ impl FileChannel {
         self.put(batch.slice(half..batch.len()))
     }
 
-    /// The batch that has `sequence`, from its first event wanted on; damage is told and counts as settled.
-    fn batch_with(&self, sequence: Sequence) -> Result<Batch, ChannelError> {
-        let place = {
-            let state = self.shared.lock();
-            if let Some((first, batch)) = state.hot.range(..=sequence).next_back() {
-                let skip = usize::try_from(sequence - first).unwrap_or(usize::MAX);
-                if skip < batch.len() {
-                    return Ok(batch.slice(skip..batch.len()));
+    /// The batch that has `sequence`, from that event on; or the damage in its place.
+    fn batch_with(&self, sequence: Sequence) -> Result<Batch, Lost> {
+        let from = |(batch, first): (Batch, Sequence)| {
+            let skip = usize::try_from(sequence - first).unwrap_or(usize::MAX);
+            batch.slice(skip..batch.len())
+        };
+        if let Some(found) = self.shared.lock().hot_with(sequence) {
+            return Ok(from(found));
+        }
+        let mut reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(found) = reader.last_with(sequence) {
+                return Ok(from(found));
+            }
+            let Some(place) = self.shared.lock().place_of(sequence) else {
+                return Err(Lost { damage: None, events: sequence..sequence + 1 });
+            };
+            match reader.find(&place, sequence) {
+                Found::Batch(batch, first) => return Ok(from((batch, first))),
+                Found::Damage { bytes, lost } => {
+                    let (slot, generation) = (place.slot.clone(), place.generation);
+                    let damage = Damage { slot, generation, bytes };
+                    if !lost.is_empty() {
+                        return Err(Lost { damage: Some(damage), events: lost });
+                    }
+                    self.tell_damage(&damage, "no event is lost: it was none of theirs");
                 }
             }
-            let Some(life) = state.segments.with(sequence) else {
-                let why = format!("no segment has event {sequence}");
-                return Err(ChannelError::Broken { channel: self.name.clone(), why });
-            };
-            let cursor = *self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = cursor
-                .filter(|(s, g, _)| *s <= sequence && *g == life.generation)
-                .map(|(.., offset)| offset);
-            let indexed = life.index.range(..=sequence).next_back().map(|(_, offset)| *offset);
-            let offset = known.max(indexed).unwrap_or(0);
-            Place {
-                slot: life.slot.clone(),
-                generation: life.generation,
-                offset,
-                length: life.length,
-            }
-        };
-        match reader::find(&place, sequence) {
-            Ok(Found::Batch { batch, first, next }) => {
-                let end = first + u64::try_from(batch.len()).unwrap_or(0);
-                *self.cursor.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some((end, place.generation, next));
-                let skip = usize::try_from(sequence - first).unwrap_or(usize::MAX);
-                Ok(batch.slice(skip..batch.len()))
-            }
-            Ok(Found::Damage { path, offset, why }) => Err(ChannelError::Corrupt {
-                channel: self.name.clone(),
-                path,
-                offset,
-                why: why.to_owned(),
-            }),
-            Err(why) => Err(ChannelError::Broken { channel: self.name.clone(), why }),
         }
     }
 
@@ -213,14 +193,14 @@ impl FileChannel {
         &self,
         held: &Range<Sequence>,
         limit: BatchLimit,
-    ) -> Result<(Vec<Batch>, Sequence), ChannelError> {
+    ) -> Result<(Vec<Batch>, Sequence), Lost> {
         let (mut batches, mut at, mut bytes) = (Vec::new(), held.start, 0_u64);
         while at < held.end {
             let batch = match self.batch_with(at) {
                 Ok(batch) => batch,
                 // What was found so far is handed out; the next take meets the same again.
                 Err(_) if !batches.is_empty() => break,
-                Err(error) => return Err(error),
+                Err(lost) => return Err(lost),
             };
             let most = usize::try_from(held.end - at).unwrap_or(usize::MAX).min(batch.len());
             let mut taken = 0;
@@ -235,7 +215,7 @@ impl FileChannel {
             if taken == 0 {
                 break;
             }
-            at += u64::try_from(taken).unwrap_or(0);
+            at += wide(taken);
             let whole = taken == batch.len();
             batches.push(if whole { batch } else { batch.slice(0..taken) });
             if !whole {
@@ -245,33 +225,35 @@ impl FileChannel {
         Ok((batches, at))
     }
 
-    /// An event that cannot be read any more: told, and settled, or it would stand in the way for ever.
-    fn give_up(&self, sequence: Sequence, path: &Path, offset: u64, why: &str) {
-        let end = {
-            let mut state = self.shared.lock();
-            state.damaged += 1;
-            // Up to the next event that the index knows: what lies between cannot be told apart without the frame.
-            let life = state.segments.with(sequence);
-            let next = life.and_then(|l| {
-                l.index.range(sequence + 1..).next().map(|(s, _)| *s).or(Some(l.end))
-            });
-            next.unwrap_or(sequence + 1)
-        };
-        let what = format!("{} at byte {offset} is not what was written: {why}", path.display());
-        let effect = format!("events {sequence} to {} of the channel cannot be delivered", end - 1);
-        let happening = Happening::error("channel-damage", what).effect(effect);
-        self.teller.tell(
-            happening
-                .next("the bytes stay in the segment until it is used again; look at the disk"),
-        );
+    /// Events that cannot be read any more: told, and settled, or they would stand in the way for ever.
+    fn give_up(&self, lost: Lost) -> Result<(), ChannelError> {
         self.counters.take_error.add(1);
-        if let Ok(receipt) =
-            self.shared.request_settle(&self.requests, std::iter::once(sequence..end).collect())
-        {
-            // It is waited for, or the next take would meet the same damage.
-            drop(receipt.wait());
+        let Lost { damage, events } = lost;
+        let (first, end) = (events.start, events.end);
+        let effect =
+            format!("events {first} to {end} (exclusive) of the channel cannot be delivered");
+        match damage {
+            Some(damage) => self.tell_damage(&damage, &effect),
+            None => self.teller.tell(
+                Happening::error("channel-damage", format!("no segment has event {first}"))
+                    .effect(effect)
+                    .next("delivery goes on behind it"),
+            ),
         }
+        // It is waited for, or the next take would meet the same damage.
+        self.shared.request_settle(&self.requests, std::iter::once(events).collect())?.wait()
     }
+
+    fn tell_damage(&self, damage: &Damage, effect: &str) {
+        self.shared.lock().damaged += 1;
+        damage.tell(&self.data, effect, &self.teller);
+    }
+}
+
+/// Events that cannot be read.
+struct Lost {
+    damage: Option<Damage>,
+    events: Range<Sequence>,
 }
 
 impl Channel for FileChannel {
@@ -281,12 +263,12 @@ impl Channel for FileChannel {
 
     fn put(&self, batch: Batch) -> Result<Receipt, ChannelError> {
         let encoded = payload::encode_batch(&batch);
-        if let Err(too_large) = self.refuse_too_large(&encoded) {
+        let bytes = stride(encoded.length());
+        if let Err(too_large) = self.refuse_too_large(bytes) {
             return if batch.len() > 1 { self.put_in_halves(&batch) } else { Err(too_large) };
         }
         self.counters.event_put_attempt.add(batch.len());
-        let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let bytes = stride(encoded.length());
+        let events = wide(batch.len());
         // Positions alone always pass: they are small, and a source that is held up must still be able to say where.
         let starved = if events > 0 { self.lacks_space() } else { None };
         let blocked = |state: &mut State| {
@@ -355,11 +337,7 @@ impl Channel for FileChannel {
                 };
                 Ok(Some(Lease::new(batches, held.start..end, Box::new(settle))))
             }
-            Err(ChannelError::Corrupt { path, offset, why, .. }) => {
-                self.give_up(held.start, &path, offset, &why);
-                Ok(None)
-            }
-            Err(error) => Err(error),
+            Err(lost) => self.give_up(lost).map(|()| None),
         }
     }
 

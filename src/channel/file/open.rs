@@ -2,19 +2,26 @@
 
 use super::committer::Committer;
 use super::payload::Snapshot;
-use super::replay::{Replayed, replay, settled_below};
+use super::replay::{Cut, Replayed, replay, settled_below};
 use super::segments::{Life, Segments, Slot};
 use super::state::{Shared, State};
+use super::writer::Writer;
 use super::{FileChannel, Limits};
 use crate::channel::order::Order;
 use crate::component::{Context, StartError};
 use crate::status::counters::ChannelCounters;
-use crate::status::happening::Happening;
 use crate::storage::{Directory, Held, Storage, at};
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Where segments are kept, and the locks of all directories.
+type Directories = (Vec<Arc<dyn Directory>>, Vec<Held>);
+
+/// The smallest segment, in bytes: what a snapshot needs, many times.
+pub(super) const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 
 /// What opening needs to know.
 #[derive(Clone, Debug)]
@@ -46,77 +53,86 @@ const LOCK: &str = "in_use.lock";
 const REQUESTS_MAX: usize = 1024;
 
 impl Opening {
-    /// Opens the channel, or makes it if its directories are empty.
+    /// Opens the channel, or makes it if its directories are empty, and runs it.
     pub fn open(
         &self,
         storage: &dyn Storage,
         context: &Context,
     ) -> Result<Arc<FileChannel>, StartError> {
-        let check = Self::directory(storage, &self.checkpoint_dir)?;
-        let mut data = Vec::new();
-        for dir in &self.data_dirs {
-            data.push(Self::directory(storage, dir)?);
-        }
-        let locks = lock(std::iter::once(&check).chain(&data))?;
-        let slots = self.slots(&data)?;
-        let cut = PUBLISHED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&self.checkpoint_dir)
-            .copied();
-        let replayed = replay(slots.clone(), cut).map_err(|why| {
-            StartError::transient(
-                format!("the channel cannot be read: {why}"),
-                "mend the disk; nothing was changed",
-            )
+        let (mut channel, committer) = self.prepare(storage, context)?;
+        let thread = std::thread::Builder::new().name(format!("commit-{}", context.name));
+        let thread = thread.spawn(move || committer.run()).map_err(|error| {
+            let what = format!("no thread for the committer: {error}");
+            StartError::transient(what, "raise the limit of threads")
         })?;
-        let fresh = replayed.is_none();
-        let replayed = replayed.unwrap_or_else(|| Replayed::blank(slots));
-        let (state, index, sealed) = state_of(replayed, &data, context);
-        let shared = Arc::new(Shared::new(context.name.clone(), state));
-        let (sender, requests) = crossbeam_channel::bounded(REQUESTS_MAX);
-        let mut committer = Committer {
-            shared: shared.clone(),
-            requests,
-            clock: context.clock.clone(),
-            teller: context.teller.clone(),
-            index,
-            synced: index,
-            waiting: VecDeque::new(),
-            settling: (crate::ranges::RangeSet::new(), Vec::new()),
-            checkpoint_dir: self.checkpoint_dir.clone(),
+        channel.run_by(thread);
+        Ok(Arc::new(channel))
+    }
+
+    /// Opens the channel, or makes it. Nothing is durable before somebody runs the committer.
+    pub fn prepare(
+        &self,
+        storage: &dyn Storage,
+        context: &Context,
+    ) -> Result<(FileChannel, Committer), StartError> {
+        let (data, locks) = self.directories(storage)?;
+        let slots = self.slots(&data)?;
+        let cut = published(&self.checkpoint_dir);
+        let unreadable = |why| {
+            let what = format!("the channel cannot be read: {why}");
+            StartError::transient(what, "mend or mount the disk; nothing was changed")
         };
-        if fresh || sealed {
-            committer
-                .begin_segment()
-                .map_err(|why| StartError::transient(why, "mend the disk, or make room"))?;
-        }
-        PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.checkpoint_dir);
+        let replayed = match replay(slots.clone(), cut).map_err(unreadable)? {
+            Some(replayed) => replayed,
+            None => Replayed { free: slots, ..Replayed::from(Snapshot::new(), 0) },
+        };
+        let (index, sealed) = (replayed.index, replayed.sealed);
+        let state = state_of(replayed, &data, context);
+        let shared = Arc::new(Shared::new(context.name.clone(), state));
+        let writer = Writer::open(shared.clone(), context.clock.clone(), index, sealed);
+        let writer = writer.map_err(|why| {
+            let what = format!("the channel cannot be written: {why}");
+            StartError::transient(what, "mend the disk, or make room")
+        })?;
+        forget_published(&self.checkpoint_dir);
         let counters = Arc::new(ChannelCounters::default());
         context.teller.register(counters.clone());
-        let thread = std::thread::Builder::new().name(format!("commit-{}", context.name));
-        let thread = thread.spawn(move || committer.run());
-        let thread = thread.map_err(|e| {
-            StartError::transient(
-                format!("no thread for the committer: {e}"),
-                "raise the limit of threads",
-            )
-        })?;
+        let (sender, requests) = crossbeam_channel::bounded(REQUESTS_MAX);
+        let (teller, lock_dir) = (context.teller.clone(), self.checkpoint_dir.clone());
+        let committer = Committer::new(shared.clone(), requests, teller, writer, lock_dir);
         let limits = Limits {
             events: self.capacity_events,
             keep_alive: self.keep_alive,
             free_bytes: self.minimum_required_space,
-            frame: self.segment_bytes,
         };
-        Ok(Arc::new(FileChannel::new(
-            context, shared, sender, thread, counters, limits, data, locks,
-        )))
+        let channel = FileChannel::new(context, shared, sender, counters, limits, data, locks);
+        Ok((channel, committer))
     }
 
-    fn directory(
-        storage: &dyn Storage,
-        path: &std::path::Path,
-    ) -> Result<Arc<dyn Directory>, StartError> {
+    /// The directories, each locked, and none of them Flume's.
+    fn directories(&self, storage: &dyn Storage) -> Result<Directories, StartError> {
+        let check = Self::directory(storage, &self.checkpoint_dir)?;
+        let data: Result<Vec<_>, _> =
+            self.data_dirs.iter().map(|dir| Self::directory(storage, dir)).collect();
+        let data = data?;
+        let mut locks = Vec::new();
+        let mut locked = BTreeSet::new();
+        for dir in std::iter::once(&check).chain(&data) {
+            if !locked.insert(dir.path().to_path_buf()) {
+                continue;
+            }
+            let held = dir.lock(LOCK).map_err(|error| {
+                let what = format!("{} cannot be locked: {error}", dir.path().display());
+                let next = "stop the process that uses it, or name another directory";
+                StartError::transient(what, next)
+            })?;
+            locks.push(held);
+            refuse_flumes(dir.as_ref())?;
+        }
+        Ok((data, locks))
+    }
+
+    fn directory(storage: &dyn Storage, path: &Path) -> Result<Arc<dyn Directory>, StartError> {
         storage.directory(path.to_path_buf()).map_err(|e| {
             StartError::transient(at(path, &e), "make the directory for this user, or name another")
         })
@@ -174,23 +190,6 @@ impl Opening {
     }
 }
 
-/// Locks each directory once, though it may be named twice.
-fn lock<'a>(dirs: impl Iterator<Item = &'a Arc<dyn Directory>>) -> Result<Vec<Held>, StartError> {
-    let mut locks = BTreeMap::new();
-    for dir in dirs {
-        if locks.contains_key(dir.path()) {
-            continue;
-        }
-        let held = dir.lock(LOCK).map_err(|e| {
-            let what = format!("{} cannot be locked: {e}", dir.path().display());
-            StartError::transient(what, "stop the process that uses it, or name another directory")
-        })?;
-        locks.insert(dir.path().to_path_buf(), held);
-        refuse_flumes(dir.as_ref())?;
-    }
-    Ok(locks.into_values().collect())
-}
-
 fn refuse_flumes(dir: &dyn Directory) -> Result<(), StartError> {
     let names = dir.list().map_err(|e| {
         StartError::transient(at(dir.path(), &e), "give this user the right to read it")
@@ -204,40 +203,11 @@ fn refuse_flumes(dir: &dyn Directory) -> Result<(), StartError> {
     Err(StartError::fatal(what, next))
 }
 
-impl Replayed {
-    /// A channel that never was.
-    fn blank(slots: Vec<Arc<Slot>>) -> Self {
-        let snapshot = Snapshot { id: uuid::Uuid::new_v4(), ..Snapshot::default() };
-        Self {
-            snapshot,
-            lives: Vec::new(),
-            free: slots,
-            index: 0,
-            sealed: false,
-            damage: Vec::new(),
-            last_ms: None,
-        }
-    }
-}
-
 /// The state that the files add up to; damage is kept aside and told.
-fn state_of(
-    replayed: Replayed,
-    data: &[Arc<dyn Directory>],
-    context: &Context,
-) -> (State, u64, bool) {
+fn state_of(replayed: Replayed, data: &[Arc<dyn Directory>], context: &Context) -> State {
     let damaged = u64::try_from(replayed.damage.len()).unwrap_or(u64::MAX);
     for damage in &replayed.damage {
-        let kept = keep_aside(damage, data);
-        let what = format!(
-            "{} has {} bytes at {} that are not what was written",
-            damage.slot.path.display(),
-            damage.bytes.end - damage.bytes.start,
-            damage.bytes.start
-        );
-        let happening = Happening::error("channel-damage", what)
-            .effect("the events in them cannot be delivered");
-        context.teller.tell(happening.next(kept));
+        damage.tell(data, "the events in them cannot be delivered", &context.teller);
     }
     let snapshot = replayed.snapshot;
     let settled = settled_below(&snapshot.settled, snapshot.next);
@@ -247,11 +217,15 @@ fn state_of(
     if order.unsettled() > 0 {
         put_at.insert(
             order.settled_to(),
-            replayed.last_ms.unwrap_or_else(|| context.clock.wall_ms()),
+            replayed.oldest_ms.unwrap_or_else(|| context.clock.wall_ms()),
         );
     }
-    let segments = Segments { lives: replayed.lives, free: replayed.free, generation };
-    let state = State {
+    // The one to be used next is last. A file that is too small was put there to give up what its namesake had.
+    let mut free = replayed.free;
+    free.retain(|slot| slot.size >= SEGMENT_BYTES_MIN);
+    free.sort_by_key(|slot| Reverse(slot.number));
+    let segments = Segments { lives: replayed.lives, free, generation };
+    State {
         id: snapshot.id,
         order,
         segments,
@@ -262,42 +236,23 @@ fn state_of(
         coming_bytes: 0,
         put_at,
         damaged,
+        snapshot_bytes: 0,
         end: None,
-    };
-    (state, replayed.index, replayed.sealed)
+    }
 }
 
-/// Copies damaged bytes to a file of their own; says where, or why not.
-fn keep_aside(damage: &super::replay::Damage, data: &[Arc<dyn Directory>]) -> String {
-    let length = usize::try_from(damage.bytes.end - damage.bytes.start).unwrap_or(0);
-    let mut bytes = vec![0; length];
-    let name = format!("quarantine-{}-{}.tw", damage.slot.number, damage.bytes.start);
-    let dir = data.iter().find(|dir| damage.slot.path.starts_with(dir.path())).unwrap_or(&data[0]);
-    let kept = damage
-        .slot
-        .file
-        .read_at(&mut bytes, damage.bytes.start)
-        .and_then(|()| dir.replace(&name, &bytes));
-    match kept {
-        Ok(()) => format!("their bytes are kept in {}", dir.path().join(name).display()),
-        Err(error) => {
-            format!("their bytes could not be kept: {}", at(&dir.path().join(name), &error))
-        }
-    }
+fn published(checkpoint_dir: &Path) -> Cut {
+    PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner).get(checkpoint_dir).copied()
+}
+
+fn forget_published(checkpoint_dir: &Path) {
+    PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner).remove(checkpoint_dir);
 }
 
 /// Notes what a channel had published when its disk failed (R5).
-pub(super) fn remember_published(checkpoint_dir: &std::path::Path, generation: u64, offset: u64) {
+pub(super) fn remember_published(checkpoint_dir: &Path, generation: u64, offset: u64) {
     let mut published = PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner);
     published.insert(checkpoint_dir.to_path_buf(), (generation, offset));
-}
-
-impl Committer {
-    /// Begins a segment at opening: the first of a new channel, or the next after a sealed one.
-    fn begin_segment(&mut self) -> Result<(), String> {
-        let slot = self.shared.lock().segments.take_free();
-        self.begin(slot.ok_or("the channel has no free segment to go on in")?)
-    }
 }
 
 /// The first file of Flume's own channel among `names`, if there is one.

@@ -203,6 +203,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// The state of a channel that is new.
+    pub(super) fn new() -> Self {
+        Self { id: uuid::Uuid::new_v4(), ..Self::default() }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.bytes(self.id.as_bytes());

@@ -5,13 +5,15 @@
 //! and everything behind it (R1); a bad frame below what was known durable is damage: its bytes are kept, it is counted
 //! and told, and reading goes on behind it.
 
-use super::frame::{ALIGN, HEADER, Header, Kind};
-use super::payload::{Snapshot, decode_origin_of_batch, decode_ranges};
+use super::frame::{HEADER, Header, Kind};
+use super::pages::{Frame, Pages, wide};
+use super::payload::{Listed, Snapshot, decode_origin_of_batch, decode_ranges};
+use super::quarantine::Damage;
 use super::segments::{Life, Slot};
 use crate::event::Sequence;
 use crate::ranges::RangeSet;
-use std::collections::BTreeMap;
-use std::ops::Range;
+use crate::storage::at;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// What the files of a channel add up to.
@@ -25,182 +27,239 @@ pub(super) struct Replayed {
     /// The last segment is sealed, or must not be written again.
     pub(super) sealed: bool,
     pub(super) damage: Vec<Damage>,
-    /// When the last frame was made, in milliseconds since 1970.
-    pub(super) last_ms: Option<i64>,
+    /// When the oldest segment that is still needed began, as far as is known, in milliseconds since 1970.
+    pub(super) oldest_ms: Option<i64>,
 }
 
-/// Bytes that are not what was written.
-pub(super) struct Damage {
-    pub(super) slot: Arc<Slot>,
-    pub(super) bytes: Range<u64>,
+/// Up to where a channel whose disk failed in this process had published, by generation and offset (R5).
+pub(super) type Cut = Option<(u64, u64)>;
+
+/// A segment with a good snapshot.
+struct Began {
+    header: Header,
+    snapshot: Snapshot,
+    slot: Arc<Slot>,
 }
 
-/// A segment, read through.
-struct Scan {
-    frames: Vec<(Header, u64)>,
-    /// Unreadable stretches that have good frames behind them, or lie below what was known durable.
-    damage: Vec<Range<u64>>,
-    /// Where the good part ends.
-    end: u64,
-    bytes: Vec<u8>,
+/// A segment that is listed and not there.
+struct Gone {
+    listed: Listed,
+    slot: Option<Arc<Slot>>,
 }
 
-/// Reads the snapshot at a segment's begin, if it is good.
-fn snapshot_of(slot: &Slot) -> std::io::Result<Option<(Header, Snapshot)>> {
-    let mut head = [0; HEADER];
-    slot.file.read_at(&mut head, 0)?;
-    let Some(header) = Header::decode(&head).filter(|h| h.kind == Kind::Snapshot) else {
-        return Ok(None);
-    };
-    if header.stride() > slot.size {
-        return Ok(None);
-    }
-    let mut payload = vec![0; usize::try_from(header.payload).expect("usize has 32 bits or more")];
-    slot.file.read_at(&mut payload, u64::try_from(HEADER).expect("64 fits"))?;
-    let good = crc32c::crc32c(&payload) == header.payload_crc;
-    Ok(good.then(|| Snapshot::decode(&payload)).flatten().map(|snapshot| (header, snapshot)))
-}
-
-/// What the files add up to; `None` when none of them was ever used. `cut` is, after a failed sync in this process, the
-/// generation and offset of what was published: nothing behind it is believed (R5).
-pub(super) fn replay(
-    slots: Vec<Arc<Slot>>,
-    cut: Option<(u64, u64)>,
-) -> Result<Option<Replayed>, String> {
-    let mut began = Vec::new();
-    let mut blank = Vec::new();
+/// What the files add up to; `None` when none of them was ever used. Nothing behind `cut` is believed.
+pub(super) fn replay(slots: Vec<Arc<Slot>>, cut: Cut) -> Result<Option<Replayed>, String> {
+    let (mut began, mut blank) = (Vec::new(), Vec::new());
     for slot in slots {
-        let found = snapshot_of(&slot).map_err(|e| crate::storage::at(&slot.path, &e))?;
-        match found {
-            Some((header, _))
-                if cut.is_some_and(|(generation, _)| header.generation > generation) =>
-            {
-                blank.push(slot);
+        let behind =
+            |header: &Header| cut.is_some_and(|(generation, _)| header.generation > generation);
+        match snapshot_of(&slot) {
+            Some((header, snapshot)) if !behind(&header) => {
+                began.push(Began { header, snapshot, slot });
             }
-            Some((header, snapshot)) => began.push((header, snapshot, slot)),
-            None => blank.push(slot),
+            _ => blank.push(slot),
         }
     }
-    began.sort_by_key(|(header, ..)| header.generation);
-    let Some((header, snapshot, slot)) = began.pop() else { return Ok(None) };
-    let mut replayed = Replayed {
-        snapshot,
-        lives: Vec::new(),
-        free: Vec::new(),
-        index: header.index + 1,
-        sealed: false,
-        damage: Vec::new(),
-        last_ms: None,
-    };
-    replayed.older(began);
-    replayed.follow(&slot, header.generation, cut)?;
+    began.sort_by_key(|began| began.header.generation);
+    let Some(newest) = began.pop() else { return without_snapshot(blank) };
+    let mut replayed = Replayed::from(newest.snapshot, newest.header.index + 1);
+    let gone = replayed.older(began, &mut blank);
+    replayed.follow(&newest.slot, newest.header.generation, cut)?;
     // A segment that was begun after the newest good snapshot, whose own snapshot is bad though frames follow it.
-    while let Some(at) =
-        blank.iter().position(|slot| has_frames_of(slot, replayed.generation() + 1))
-    {
-        let slot = blank.remove(at);
+    while cut.is_none() {
         let generation = replayed.generation() + 1;
-        replayed.follow(&slot, generation, cut)?;
+        let Some(at) = blank.iter().position(|slot| has_frames_of(slot, generation)) else { break };
+        let slot = blank.remove(at);
+        replayed.follow(&slot, generation, None)?;
     }
+    replayed.without(gone)?;
     replayed.free.extend(blank);
     Ok(Some(replayed))
 }
 
-/// Whether any frame of this generation is in the file. Only asked of files without a good snapshot.
-fn has_frames_of(slot: &Slot, generation: u64) -> bool {
+/// The snapshot at a segment's begin, if it is good. One that cannot be read is not.
+fn snapshot_of(slot: &Arc<Slot>) -> Option<(Header, Snapshot)> {
     let mut head = [0; HEADER];
+    slot.file.read_at(&mut head, 0).ok()?;
+    let header = Header::decode(&head).filter(|header| header.kind == Kind::Snapshot)?;
+    let frame = Pages::new(slot.clone(), header.generation, slot.size).frame(0)?;
+    Some((header, Snapshot::decode(&frame.payload)?))
+}
+
+/// No snapshot is good: a channel that was never used, or was cut off in the very beginning; or damage in every segment.
+/// Then all frames that can be found are taken in, under a new identity (R7).
+fn without_snapshot(slots: Vec<Arc<Slot>>) -> Result<Option<Replayed>, String> {
+    let (mut used, mut free): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
+    for slot in slots {
+        match first_generation(&slot)? {
+            Some(generation) => used.push((generation, slot)),
+            None => free.push(slot),
+        }
+    }
+    if used.is_empty() {
+        return Ok(None);
+    }
+    used.sort_by_key(|(generation, _)| *generation);
+    let mut replayed = Replayed::from(Snapshot::new(), 0);
+    for (generation, slot) in used {
+        replayed.follow(&slot, generation, None)?;
+        replayed.snapshot.segments.clear();
+    }
+    replayed.free = free;
+    Ok(Some(replayed))
+}
+
+/// The generation of the first good frame in a file without a good snapshot.
+fn first_generation(slot: &Arc<Slot>) -> Result<Option<u64>, String> {
+    let mut head = vec![0; HEADER];
+    let mut offset = 0;
+    let finder = memchr::memmem::Finder::new(&Header::MAGIC);
+    let step = wide(1 << 20);
+    let mut chunk = Vec::new();
+    while offset < slot.size {
+        chunk.resize(usize::try_from(step.min(slot.size - offset)).expect("a chunk is small"), 0);
+        slot.file.read_at(&mut chunk, offset).map_err(|error| at(&slot.path, &error))?;
+        for found in finder.find_iter(&chunk).map(|found| offset + wide(found)) {
+            if found + wide(HEADER) > slot.size {
+                continue;
+            }
+            slot.file.read_at(&mut head, found).map_err(|error| at(&slot.path, &error))?;
+            let Some(header) = Header::decode(&head) else { continue };
+            let whole = Pages::new(slot.clone(), header.generation, slot.size).frame(found);
+            if whole.is_some() {
+                return Ok(Some(header.generation));
+            }
+        }
+        offset += step;
+    }
+    Ok(None)
+}
+
+/// Whether any good frame of this generation is in the file. Only asked of files without a good snapshot.
+fn has_frames_of(slot: &Arc<Slot>, generation: u64) -> bool {
     // A segment that was never written to has nothing but zeros, and most of a new channel's are such.
-    let written =
-        slot.file.read_at(&mut head, 0).is_ok_and(|()| head.iter().any(|byte| *byte != 0));
-    written && scan(slot, generation).is_ok_and(|scan| !scan.frames.is_empty())
+    let mut head = [0; HEADER];
+    let blank = slot.file.read_at(&mut head, 0).is_ok_and(|()| head.iter().all(|byte| *byte == 0));
+    !blank && Pages::new(slot.clone(), generation, slot.size).next_frame(0).is_some()
 }
 
 impl Replayed {
+    pub(super) fn from(snapshot: Snapshot, index: u64) -> Self {
+        Self {
+            snapshot,
+            lives: Vec::new(),
+            free: Vec::new(),
+            index,
+            sealed: false,
+            damage: Vec::new(),
+            oldest_ms: None,
+        }
+    }
+
     fn generation(&self) -> u64 {
         self.lives.last().map_or(0, |life| life.generation)
     }
 
-    /// The older segments that the snapshot lists; what it does not list is free.
-    fn older(&mut self, began: Vec<(Header, Snapshot, Arc<Slot>)>) {
-        for (header, _, slot) in began {
-            let size = slot.size;
-            let listed = |l: &&super::payload::Listed| {
-                l.generation == header.generation && l.slot == slot.number
-            };
-            match self.snapshot.segments.iter().find(listed) {
-                Some(l) => self.lives.push(Life {
-                    slot,
-                    generation: l.generation,
-                    first: l.first,
-                    end: l.end,
-                    length: l.length.min(size),
-                    index: BTreeMap::new(),
-                }),
-                None => self.free.push(slot),
-            }
+    /// The older segments that the snapshot lists; what it does not list is free. One whose own snapshot is damaged is
+    /// taken at the word of the newer one, and its frames are read from behind the damage. The answer is what is listed and
+    /// not there, with the file that has something else in it.
+    fn older(&mut self, began: Vec<Began>, blank: &mut Vec<Arc<Slot>>) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        let mut times = BTreeMap::new();
+        let mut slots = BTreeMap::new();
+        for began in began {
+            times.insert(began.header.generation, began.header.wall_ms);
+            slots.insert(began.slot.number, (Some(began.header.generation), began.slot));
         }
+        for listed in self.snapshot.segments.clone() {
+            let at = blank.iter().position(|slot| slot.number == listed.slot);
+            let known = slots.remove(&listed.slot).or(at.map(|at| (None, blank.remove(at))));
+            match known {
+                Some((found, slot)) if found.is_none_or(|g| g == listed.generation) => {
+                    self.lives.push(Life::listed_as(&listed, slot));
+                }
+                other => gone.push(Gone { listed, slot: other.map(|(_, slot)| slot) }),
+            }
+            let began_ms = times.get(&listed.generation).copied();
+            self.oldest_ms = self.oldest_ms.or(began_ms);
+        }
+        self.free.extend(slots.into_values().map(|(_, slot)| slot));
         self.lives.sort_by_key(|life| life.generation);
+        gone
     }
 
-    /// Takes in the frames of a segment.
-    fn follow(
-        &mut self,
-        slot: &Arc<Slot>,
-        generation: u64,
-        cut: Option<(u64, u64)>,
-    ) -> Result<(), String> {
-        let mut scanned = scan(slot, generation)?;
-        if let Some((_, end)) = cut.filter(|(cut, _)| *cut == generation) {
-            scanned.frames.retain(|(_, offset)| *offset < end);
-            scanned.damage.retain(|range| range.end <= end);
-            scanned.end = scanned.end.min(end);
-            self.sealed = true;
+    /// Goes on without segments that are not there, if nobody wants their events. A file that is not there may be on a
+    /// disk that is not mounted: that is waited for. One with something else in it is lost.
+    fn without(&mut self, gone: Vec<Gone>) -> Result<(), String> {
+        for Gone { listed, slot } in gone {
+            let wanted = !self.snapshot.settled.contains_range(&(listed.first..listed.end));
+            match slot {
+                None if wanted => return Err(missing(&listed)),
+                None => {}
+                Some(slot) if wanted => {
+                    self.snapshot.settled.insert(listed.first..listed.end);
+                    let bytes = 0..listed.length.min(slot.size);
+                    self.free.push(slot.clone());
+                    self.damage.push(Damage { slot, generation: listed.generation, bytes });
+                }
+                Some(slot) => self.free.push(slot),
+            }
         }
-        let next = self.snapshot.next;
-        let mut life = Life {
-            slot: slot.clone(),
-            generation,
-            first: next,
-            end: next,
-            length: 0,
-            index: BTreeMap::new(),
-        };
-        for (header, offset) in &scanned.frames {
-            life.note(header, *offset);
-            self.take_in(header, *offset, &scanned.bytes);
+        Ok(())
+    }
+
+    /// Takes in the frames of a segment, in order.
+    fn follow(&mut self, slot: &Arc<Slot>, generation: u64, cut: Cut) -> Result<(), String> {
+        let cut = cut.filter(|(cut, _)| *cut == generation).map(|(_, end)| end);
+        self.sealed = cut.is_some();
+        let mut life = Life::begun(slot.clone(), generation, self.snapshot.next);
+        let mut pages = Pages::new(slot.clone(), generation, cut.unwrap_or(slot.size));
+        let mut unsure = Unsure::default();
+        let mut index_before = None;
+        while let Some(frame) = pages.next_frame(life.length) {
+            // F4. A frame with an earlier number is what a former end left behind.
+            if index_before.is_some_and(|before| frame.header.index <= before) {
+                break;
+            }
+            if frame.offset > life.length {
+                // R1: behind a bad frame only what was written after it was known durable is believed: there the bad
+                // frame is damage. Else it is the torn end, and this one, though whole, was never answered.
+                let missing = index_before.map_or(0, |index| index + 1);
+                if !later_frame_knows(&mut pages, &frame, missing) {
+                    break;
+                }
+                let bytes = life.length..frame.offset;
+                self.damage.push(Damage { slot: slot.clone(), generation, bytes });
+            }
+            index_before = Some(frame.header.index);
+            unsure.add(&frame);
+            self.take_in(&frame);
+            life.note(&frame.header, frame.offset);
         }
-        life.length = scanned.end;
-        if !self.sealed {
-            // R1: a frame behind the cut is whole and of this life; it must not be found again when a shorter one has
-            // taken the place of the torn one before it.
-            wipe(slot, &scanned)?;
+        if cut.is_none() {
+            wipe(&mut pages, life.length)?;
+            unsure.make_durable(slot, life.length).map_err(|error| at(&slot.path, &error))?;
         }
-        // R6: what was replayed is made durable before it is believed.
-        slot.file.sync().map_err(|e| crate::storage::at(&slot.path, &e))?;
-        let damage = scanned.damage.into_iter().map(|bytes| Damage { slot: slot.clone(), bytes });
-        self.damage.extend(damage);
         self.lives.push(life);
         Ok(())
     }
 
-    fn take_in(&mut self, header: &Header, offset: u64, bytes: &[u8]) {
+    fn take_in(&mut self, frame: &Frame) {
+        let header = &frame.header;
         self.index = self.index.max(header.index + 1);
-        self.last_ms = Some(header.wall_ms);
-        let begin = usize::try_from(offset).expect("what was read fits in memory") + HEADER;
-        let payload = &bytes
-            [begin..begin + usize::try_from(header.payload).expect("usize has 32 bits or more")];
+        self.lost(header.first);
         match header.kind {
             Kind::Batch => {
-                self.lost(header.first);
                 self.snapshot.next = header.first + u64::from(header.count);
-                if let Some(origin) = decode_origin_of_batch(payload)
+                self.oldest_ms = self.oldest_ms.or(Some(header.wall_ms));
+                if let Some(origin) = decode_origin_of_batch(&frame.payload)
                     && let Some(source) = &origin.source
                 {
                     self.snapshot.marks.entry(source.name.clone()).or_default().add(&origin);
                 }
             }
             Kind::Settled => {
-                for range in decode_ranges(payload).unwrap_or_default() {
+                for range in decode_ranges(&frame.payload).unwrap_or_default() {
                     self.snapshot.settled.insert(range);
                 }
             }
@@ -213,87 +272,79 @@ impl Replayed {
     fn lost(&mut self, first: Sequence) {
         if first > self.snapshot.next {
             self.snapshot.settled.insert(self.snapshot.next..first);
+            self.snapshot.next = first;
         }
     }
 }
 
-/// Zeros what lies behind the good part.
-fn wipe(slot: &Slot, scanned: &Scan) -> Result<(), String> {
-    let end = usize::try_from(scanned.end).expect("what was read fits in memory");
-    let Some(last) = scanned.bytes[end..].iter().rposition(|byte| *byte != 0) else {
-        return Ok(());
-    };
-    let zeros = vec![0; last + 1];
-    slot.file.write_at(&[&zeros], scanned.end).map_err(|e| crate::storage::at(&slot.path, &e))
+fn missing(listed: &Listed) -> String {
+    format!(
+        "segment-{}.tw, which has events {} to {}, is not there; is its disk mounted? An empty file of that name gives \
+         them up",
+        listed.slot,
+        listed.first,
+        listed.end.saturating_sub(1),
+    )
 }
 
-/// Reads a segment through, with ordinary reads: a page that the disk cannot read is an error here and no signal.
-fn scan(slot: &Slot, generation: u64) -> Result<Scan, String> {
-    let size =
-        usize::try_from(slot.size).map_err(|_| format!("{} is too large", slot.path.display()))?;
-    let mut bytes = vec![0; size];
-    slot.file.read_at(&mut bytes, 0).map_err(|e| crate::storage::at(&slot.path, &e))?;
-    let mut scan = Scan { frames: Vec::new(), damage: Vec::new(), end: 0, bytes: Vec::new() };
-    let mut at = 0;
-    let mut index_before = None;
-    while let Some(found) = next_frame(&bytes, at, generation) {
-        let (header, offset) = found;
-        let gap = offset > at;
-        // R1: behind a bad frame only what was written after it was known durable is believed: there the bad frame is
-        // damage. Else it is the torn end, and this one, though whole, was never answered.
-        let missing = index_before.map_or(0, |index: u64| index + 1);
-        if gap && !later_frame_knows(&bytes, offset, generation, missing) {
-            break;
-        }
-        if gap {
-            scan.damage.push(wide(at)..wide(offset));
-        }
-        index_before = Some(header.index);
-        scan.frames.push((header, wide(offset)));
-        at = offset + usize::try_from(header.stride()).expect("a frame fits its segment");
-        scan.end = wide(at);
-    }
-    scan.bytes = bytes;
-    Ok(scan)
-}
-
-/// Whether a good frame at or behind `offset` says that frame `missing` was durable when it was written.
-fn later_frame_knows(bytes: &[u8], offset: usize, generation: u64, missing: u64) -> bool {
-    let mut at = offset;
-    while let Some((header, found)) = next_frame(bytes, at, generation) {
+/// Whether `frame` or a later one says that frame number `missing` was durable when it was written.
+fn later_frame_knows(pages: &mut Pages, frame: &Frame, missing: u64) -> bool {
+    let (mut header, mut next) = (frame.header, frame.next());
+    loop {
         if header.synced > missing {
             return true;
         }
-        at = found + usize::try_from(header.stride()).expect("a frame fits its segment");
+        let Some(later) = pages.next_frame(next).filter(|later| later.header.index > header.index)
+        else {
+            return false;
+        };
+        (header, next) = (later.header, later.next());
     }
-    false
 }
 
-/// The next good frame of this generation at or behind `from`.
-fn next_frame(bytes: &[u8], from: usize, generation: u64) -> Option<(Header, usize)> {
-    let step = usize::try_from(ALIGN).expect("8 fits");
-    let good = |at: usize| {
-        let (header, _) = Header::decode_whole(bytes.get(at..)?)?;
-        (header.generation == generation).then_some((header, at))
-    };
-    // Nearly always the frame is right there; looking further is for torn ends and damage.
-    good(from).or_else(|| {
-        let magic = memchr::memmem::Finder::new(b"TAW1");
-        let mut at = from.next_multiple_of(step);
-        loop {
-            at += magic.find(bytes.get(at..)?)?;
-            if at.is_multiple_of(step)
-                && let Some(found) = good(at)
-            {
-                return Some(found);
-            }
-            at += 1;
+/// R1: a frame behind the cut is whole and of this life. It is made unrecognisable, or it would be found again when a
+/// shorter one has taken the place of the torn one before it.
+fn wipe(pages: &mut Pages, end: u64) -> Result<(), String> {
+    let slot = pages.slot.clone();
+    let mut from = end;
+    while let Some(frame) = pages.next_frame(from) {
+        let wiped = slot.file.write_at(&[&[0; HEADER]], frame.offset);
+        wiped.map_err(|error| at(&slot.path, &error))?;
+        from = frame.offset + wide(HEADER);
+    }
+    Ok(())
+}
+
+/// The frames at the end of which no later one says that they are durable.
+#[derive(Default)]
+struct Unsure {
+    frames: VecDeque<(u64, u64)>,
+    synced: u64,
+}
+
+impl Unsure {
+    fn add(&mut self, frame: &Frame) {
+        self.synced = self.synced.max(frame.header.synced);
+        self.frames.push_back((frame.header.index, frame.offset));
+        while self.frames.pop_front_if(|(index, _)| *index < self.synced).is_some() {}
+    }
+
+    /// R6: what was replayed is made durable before it is believed. It is written again and not only synced: after a sync
+    /// that failed in a process that is gone, the kernel holds these pages for clean and would sync nothing (R5).
+    fn make_durable(&self, slot: &Slot, end: u64) -> std::io::Result<()> {
+        /// Bytes that are copied at once.
+        const PIECE: u64 = 1 << 20;
+        let mut from = self.frames.front().map_or(end, |(_, offset)| *offset);
+        let mut copy = Vec::new();
+        while from < end {
+            let length = PIECE.min(end - from);
+            copy.resize(usize::try_from(length).expect("a piece is small"), 0);
+            slot.file.read_at(&mut copy, from)?;
+            slot.file.write_at(&[&copy], from)?;
+            from += length;
         }
-    })
-}
-
-fn wide(n: usize) -> u64 {
-    u64::try_from(n).expect("an offset fits 64 bits")
+        slot.file.sync()
+    }
 }
 
 /// The ranges that are settled, and nothing beyond the last event: what a damaged acknowledgement cannot claim.

@@ -3,15 +3,17 @@
 //! A segment that holds no event which somebody may still want is free and is given a new generation when its turn comes.
 //! It keeps its written blocks: writing over them is what a disk does fastest.
 
-use super::frame::{Header, Kind, stride};
+use super::frame::{Header, Kind};
+use super::open::SEGMENT_BYTES_MIN;
 use super::payload::{Listed, Snapshot};
 use crate::event::Sequence;
 use crate::storage::File;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// One file of the channel.
 pub(super) struct Slot {
@@ -22,8 +24,6 @@ pub(super) struct Slot {
     pub(super) file: Arc<dyn File>,
     /// Its size in bytes.
     pub(super) size: u64,
-    /// The map that readers share.
-    view: Mutex<Option<Bytes>>,
     /// Held by every view, so that the last one's end is seen.
     viewed: Arc<()>,
 }
@@ -43,25 +43,18 @@ impl AsRef<[u8]> for Counted {
 impl Slot {
     pub(super) fn new(number: u32, path: PathBuf, file: Arc<dyn File>) -> io::Result<Self> {
         let size = file.length()?;
-        Ok(Self { number, path, file, size, view: Mutex::default(), viewed: Arc::default() })
+        Ok(Self { number, path, file, size, viewed: Arc::default() })
     }
 
-    /// The file in place, mapped once for all who read it.
-    pub(super) fn view(&self) -> io::Result<Bytes> {
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(view) = view.as_ref() {
-            return Ok(view.clone());
-        }
-        let counted = Counted { bytes: self.file.view()?, _viewed: self.viewed.clone() };
-        let made = Bytes::from_owner(counted);
-        *view = Some(made.clone());
-        Ok(made)
+    /// These bytes in place. What is viewed is not written over, however long somebody keeps it.
+    pub(super) fn view(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let counted = Counted { bytes: self.file.view(range)?, _viewed: self.viewed.clone() };
+        Ok(Bytes::from_owner(counted))
     }
 
-    /// Lets go of the map, which goes when the last batch in it does. True if nobody has one any more.
-    pub(super) fn let_go(&self) -> bool {
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Arc::strong_count(&self.viewed) == 1
+    /// Whether somebody still has a view of it.
+    pub(super) fn is_viewed(&self) -> bool {
+        Arc::strong_count(&self.viewed) > 1
     }
 }
 
@@ -95,6 +88,18 @@ impl Life {
             self.index.insert(header.first, offset);
         }
         self.end = self.end.max(end);
+    }
+
+    /// A life that is beginning: nothing is in it yet.
+    pub(super) fn begun(slot: Arc<Slot>, generation: u64, next: Sequence) -> Self {
+        Self { slot, generation, first: next, end: next, length: 0, index: BTreeMap::new() }
+    }
+
+    /// A life as a later snapshot lists it.
+    pub(super) fn listed_as(listed: &Listed, slot: Arc<Slot>) -> Self {
+        let Listed { generation, first, end, length, .. } = *listed;
+        let length = length.min(slot.size);
+        Self { slot, generation, first, end, length, index: BTreeMap::new() }
     }
 
     fn listed(&self) -> Listed {
@@ -133,16 +138,16 @@ impl Segments {
         self.lives.last_mut().expect("a channel has a current segment from its opening on")
     }
 
-    /// Whether a frame of `bytes` and, after it, a seal fit in the current segment.
-    pub(super) fn fits(&self, bytes: u64) -> bool {
-        let current = self.current();
-        current.length + bytes + stride(0) <= current.slot.size
+    /// A free file that nobody has a view of (R11), taken out of the free ones: the one that was freed last, whose pages
+    /// are in memory and whose blocks are written.
+    pub(super) fn take_free(&mut self) -> Option<Arc<Slot>> {
+        let at = self.free.iter().rposition(|slot| !slot.is_viewed())?;
+        Some(self.free.remove(at))
     }
 
-    /// A free file whose last view is gone, taken out of the free ones.
-    pub(super) fn take_free(&mut self) -> Option<Arc<Slot>> {
-        let at = self.free.iter().position(|slot| slot.let_go())?;
-        Some(self.free.remove(at))
+    /// Whether a free file waits for its last view to go.
+    pub(super) fn is_free_viewed(&self) -> bool {
+        self.free.iter().any(|slot| slot.is_viewed())
     }
 
     /// The segments that a snapshot must list: those with events that `settled` does not have.
@@ -163,11 +168,10 @@ impl Segments {
         let kept = |life: &Life| needed.iter().any(|listed| listed.generation == life.generation);
         let (kept, freed): (Vec<_>, Vec<_>) = self.lives.drain(..).partition(kept);
         self.lives = kept;
-        self.free.extend(freed.into_iter().map(|life| life.slot));
+        let slots = freed.into_iter().map(|life| life.slot);
+        self.free.extend(slots.filter(|slot| slot.size >= SEGMENT_BYTES_MIN));
         self.generation += 1;
-        let index = BTreeMap::new();
-        let generation = self.generation;
-        self.lives.push(Life { slot, generation, first: next, end: next, length, index });
+        self.lives.push(Life { length, ..Life::begun(slot, self.generation, next) });
     }
 
     /// The life that has the event, if any does.

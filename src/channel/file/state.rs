@@ -1,16 +1,22 @@
 //! What the ends of a file channel and its committer share: whose each event is, what is vouched for, where it lies.
 
+use super::frame::stride;
 use super::payload::Snapshot;
+use super::reader::{Place, Reader};
 use super::segments::Segments;
 use crate::channel::order::Order;
 use crate::channel::{ChannelError, ChannelGauges};
 use crate::event::{Batch, ComponentName, Positions, Sequence};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of bodies that are handed from put to take in memory; what comes beyond is read from the file.
 pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
+
+/// Bytes of a segment that are kept for its snapshot at least.
+const SNAPSHOT_ROOM: u64 = 8 << 10;
 
 /// Shared by all.
 pub(super) struct Shared {
@@ -20,6 +26,10 @@ pub(super) struct Shared {
     pub(super) available: Condvar,
     /// Something was settled, or the channel ended.
     pub(super) room: Condvar,
+    /// Whoever reads what memory no longer has.
+    pub(super) reader: Mutex<Reader>,
+    /// Frames below this number are durable.
+    durable: AtomicU64,
 }
 
 /// Under the lock.
@@ -37,6 +47,8 @@ pub(super) struct State {
     /// Moments of puts, one now and then: what the age of the oldest event is read from.
     pub(super) put_at: BTreeMap<Sequence, i64>,
     pub(super) damaged: u64,
+    /// Bytes of the newest snapshot.
+    pub(super) snapshot_bytes: u64,
     pub(super) end: Option<End>,
 }
 
@@ -50,7 +62,27 @@ pub(super) enum End {
 impl Shared {
     pub(super) fn new(name: ComponentName, state: State) -> Self {
         let (available, room) = (Condvar::new(), Condvar::new());
-        Self { name, state: Mutex::new(state), available, room }
+        let (reader, durable) = (Mutex::default(), AtomicU64::new(0));
+        Self { name, state: Mutex::new(state), available, room, reader, durable }
+    }
+
+    /// Frames below this number are durable: what the next frame says of those before it (R1).
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Notes that frames below `index` are durable.
+    pub(super) fn know_durable(&self, index: u64) {
+        self.durable.store(index, Ordering::Release);
+    }
+
+    /// Lets the reader's pages of segments go that nobody wants any more. One that is being read just now is kept.
+    pub(super) fn forget_spent(&self, state: &State) {
+        let needed =
+            |generation| state.segments.lives.iter().any(|life| life.generation == generation);
+        if let Ok(mut reader) = self.reader.try_lock() {
+            reader.forget(needed);
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,6 +111,21 @@ impl Shared {
 }
 
 impl State {
+    /// The batch in memory that has the event, and the sequence of its first event.
+    pub(super) fn hot_with(&self, sequence: Sequence) -> Option<(Batch, Sequence)> {
+        let (first, batch) = self.hot.range(..=sequence).next_back()?;
+        let end = first + u64::try_from(batch.len()).unwrap_or(0);
+        (sequence < end).then(|| (batch.clone(), *first))
+    }
+
+    /// Where to look for an event on disk.
+    pub(super) fn place_of(&self, sequence: Sequence) -> Option<Place> {
+        let life = self.segments.with(sequence)?;
+        let offset = life.index.range(..=sequence).next_back().map_or(0, |(_, offset)| *offset);
+        let (slot, generation) = (life.slot.clone(), life.generation);
+        Some(Place { slot, generation, offset, length: life.length, end: life.end })
+    }
+
     /// The state as a snapshot has it; the segments it lists are still to be filled in.
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
@@ -90,6 +137,12 @@ impl State {
         };
         snapshot.segments = self.segments.needed(&snapshot);
         snapshot
+    }
+
+    /// Bytes of a frame that a new segment has room for: behind a snapshot that may have grown, and before a seal.
+    pub(super) fn frame_bytes_max(&self) -> u64 {
+        let size = self.segments.current().slot.size;
+        size.saturating_sub((2 * self.snapshot_bytes).max(SNAPSHOT_ROOM) + stride(0))
     }
 
     /// Segments that are free, or will be when the next one begins with a snapshot that no longer lists them.
