@@ -3,7 +3,7 @@
 //! A channel is opened by the supervisor's own hand; sources and sinks have runners, which start them again by themselves.
 
 use super::board::{Shown, Standing};
-use super::dead_letters::Waiting;
+use super::dead_letters::SourceLetters;
 use super::flume_lines;
 use super::ready::{self, ReadySource};
 use crate::channel::{Channel, StartChannel};
@@ -230,6 +230,7 @@ impl SourceSlot {
         context.teller.register(counters.clone());
         let ready = self.ready.clone();
         let start = ready.start.clone();
+        let home = shared.surroundings.home().to_owned();
         let (given, counted) = (context.clone(), counters.clone());
         let processor = move || {
             let started = ready.interceptors.iter().map(|interceptor| interceptor.start(&given));
@@ -244,7 +245,7 @@ impl SourceSlot {
                 teller: given.teller.clone(),
                 clock: given.clock.clone(),
                 stop: given.stop.clone(),
-                dead_letters: Box::new(Waiting),
+                dead_letters: Box::new(SourceLetters::new(&home, &given)),
             }))
         };
         let stop_bound = shared.drain;
