@@ -4,7 +4,7 @@ use crate::channel::registry::CHANNELS;
 use crate::config::kind::{Kind, Kinds};
 use crate::interceptor::registry::INTERCEPTORS;
 use crate::selector::registry::SELECTORS;
-use crate::sink::registry::{PROCESSORS, SINKS};
+use crate::sink::registry::{PROCESSORS, SERIALIZERS, SINKS};
 use crate::source::registry::SOURCES;
 
 /// Every kind of component, in the order of the documentation.
@@ -19,5 +19,6 @@ pub fn kinds() -> Kinds {
         .chain(rows(CHANNELS))
         .chain(rows(SINKS))
         .chain(rows(PROCESSORS))
+        .chain(rows(SERIALIZERS))
         .collect()
 }

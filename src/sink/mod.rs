@@ -1,5 +1,6 @@
 //! ⑤ What takes events out of a channel and delivers them: the contract of a sink.
 
+pub mod file_roll;
 pub mod header_text;
 pub mod kafka;
 pub mod logger;
@@ -7,6 +8,7 @@ pub mod null;
 pub mod processor;
 pub mod registry;
 pub mod runner;
+pub mod serializer;
 
 use crate::channel::Channel;
 use crate::component::{Context, Failure, Pass, StartError};
