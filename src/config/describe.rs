@@ -40,9 +40,7 @@ pub fn one(kinds: &Kinds, name: &str) -> Result<String, String> {
     let called = |kind: &&'static dyn Kind| {
         kind.names().iter().any(|known| {
             known.eq_ignore_ascii_case(name)
-                || known.rsplit('.').next().is_some_and(|last| {
-                    last.trim_end_matches("$Builder").eq_ignore_ascii_case(name)
-                })
+                || class_endings(known, kind.family()).any(|last| last.eq_ignore_ascii_case(name))
         })
     };
     let found: Vec<String> = kinds.iter().filter(called).map(in_full).collect();
@@ -96,6 +94,23 @@ pub fn markdown(kinds: &Kinds, family: Family) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What people call a class by: `KafkaSink` and `Kafka`.
+fn class_endings(class: &str, family: Family) -> impl Iterator<Item = &str> {
+    let last = class.rsplit('.').next().unwrap_or(class).trim_end_matches("$Builder");
+    let noun = match family {
+        Family::Source => "Source",
+        Family::Interceptor => "Interceptor",
+        Family::Selector => "ChannelSelector",
+        Family::Channel => "Channel",
+        Family::Sink => "Sink",
+        Family::Processor => "SinkProcessor",
+        Family::Serializer => "EventSerializer",
+        Family::Consumer => "Consumer",
+        Family::ConfigFilter => "ConfigFilter",
+    };
+    [last, last.trim_end_matches(noun)].into_iter().filter(|name| !name.is_empty())
 }
 
 fn put(out: &mut String, text: &str) {

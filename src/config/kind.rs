@@ -83,6 +83,7 @@ impl Family {
             Self::Channel => {
                 format!("`{name}` will not start, nor will what has no other channel{rest}")
             }
+            Self::Processor => format!("`{name}` and its sinks will not start{rest}"),
             Self::ConfigFilter => {
                 format!("references to `{name}` stay as they are written, as in Flume")
             }

@@ -9,6 +9,7 @@
     reason = "a test that is wrong may end"
 )]
 
+mod check;
 mod cli;
 mod conformance;
 mod pipeline;

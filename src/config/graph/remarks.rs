@@ -83,7 +83,12 @@ impl Validator {
             "no-properties",
             self.list_place_of(word, name),
             format!("`{agent}.{word}` lists `{name}`, which has no properties"),
-            family.left_out(name, &agent),
+            match family {
+                Family::Processor => {
+                    "there is no such group, and its sinks run each by itself".to_owned()
+                }
+                _ => family.left_out(name, &agent),
+            },
         )
         .expected(format!("there is no `{agent}.{word}.{name}.…`"))
         .maybe_help(help);

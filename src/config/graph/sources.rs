@@ -47,7 +47,9 @@ fn finish(
         } else {
             format!("`{}` starts without it, as in Flume", source.name)
         };
-        no_channel(finishing, &source, span, &missing.join(", "), effect, channels);
+        let others: Vec<&str> =
+            channels.iter().filter(|name| !names.contains(name)).copied().collect();
+        no_channel(finishing, &source, span, &missing.join(", "), effect, channels, &others);
     }
     if valid.is_empty() {
         return Err(Dropped);
@@ -104,12 +106,12 @@ fn no_channel(
     missing: &str,
     effect: String,
     channels: &[&str],
+    others: &[&str],
 ) {
     let agent = &finishing.validator.agent.name;
     let message =
         format!("`{agent}.sources.{}` names {missing}, which is no channel here", source.name);
-    let guess =
-        crate::config::suggest::closest(missing.trim_matches('`'), channels.iter().copied());
+    let guess = crate::config::suggest::closest(missing.trim_matches('`'), others.iter().copied());
     let remark = Diagnostic::error("no-channel", span, message, effect)
         .expected(format!("expected some of `{}`", channels.join("` `")))
         .maybe_help(guess.map(|name| format!("did you mean `{name}`?")));

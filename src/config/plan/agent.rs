@@ -7,6 +7,7 @@ use crate::config::graph::{AgentGraph, Kept, KeptGroup};
 use crate::config::kind::{Family, Judgement};
 use crate::config::scope::Component;
 use crate::config::span::Span;
+use crate::config::suggest::closest;
 use std::collections::BTreeMap;
 
 /// The keys that say how many events go in one transaction.
@@ -178,15 +179,22 @@ impl Judging<'_> {
     }
 
     fn processor_missing(&mut self, processor: &Component, place: Span) {
+        let keys = processor.properties.iter().map(|property| property.key.as_str());
+        let misspelt = closest("type", keys).and_then(|key| processor.property(key));
         let remark = Diagnostic::error(
             "missing-key",
-            place,
+            misspelt.map_or(place, |property| property.key_span),
             format!("`{}` has no `type`", processor.path),
-            format!("`{}` and its sinks will not start, as in Flume", processor.name),
-        )
-        .expected("needs `processor.type` beside it")
-        .help(format!("write `{}.type = failover` or `load_balance`", processor.path));
-        self.diagnostics.push(remark);
+            Family::Processor.left_out(&processor.name, self.agent),
+        );
+        self.diagnostics.push(match misspelt {
+            Some(_) => {
+                remark.expected("not a key of a sink processor").help("did you mean `type`?")
+            }
+            None => remark
+                .expected("needs `processor.type` beside it")
+                .help(format!("write `{}.type = failover` or `load_balance`", processor.path)),
+        });
     }
 
     fn group_incomplete(&mut self, group: &KeptGroup, sink: &str) {

@@ -125,6 +125,9 @@ pub fn plan(
         }
         programs.insert(name, judged);
     }
+    for judged in programs.values_mut() {
+        explain(&mut judged.diagnostics, &mut loaded.diagnostics);
+    }
     let Loaded { sources, mut diagnostics, .. } = loaded;
     if let Some(only) = only.filter(|only| !programs.contains_key(*only) && !fatal) {
         diagnostics.push(no_such_name(only, &names));
@@ -132,6 +135,19 @@ pub fn plan(
     sort(&mut diagnostics);
     shorten(&mut diagnostics);
     Plans { sources, diagnostics, programs, fatal, filters_not_run }
+}
+
+/// A value that is wrong because a reference in it stands for nothing is one mistake, and told as that.
+fn explain(of_program: &mut [Diagnostic], of_files: &mut Vec<Diagnostic>) {
+    for wrong in of_program.iter_mut().filter(|remark| remark.is_error()) {
+        let cause = |remark: &Diagnostic| {
+            remark.code == "unresolved-reference" && remark.span == wrong.span
+        };
+        let Some(at) = of_files.iter().position(cause) else { continue };
+        let cause = of_files.remove(at);
+        wrong.expected = format!("{}: {}", wrong.expected, cause.message);
+        wrong.help = cause.help;
+    }
 }
 
 impl Plans {

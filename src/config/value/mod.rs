@@ -123,8 +123,9 @@ fn refused<V: Value>(
         format!("`{}`", showable(found.key, found.value))
     };
     let expected = match wrong {
-        Wrong::Expected => format!("expected {}", V::EXPECTED),
-        Wrong::Because(why) => why,
+        // A reason may repeat the value.
+        Wrong::Because(why) if !V::SECRET && showable(found.key, found.value) == found.value => why,
+        _ => format!("expected {}", V::EXPECTED),
     };
     let suggested = V::suggest(trim(found.value)).map(|word| format!("did you mean `{word}`?"));
     match spec.default {
