@@ -13,6 +13,7 @@ use file::RollingFile;
 use jiff::ZonedDateTime;
 use log::{LevelFilter, Record};
 use std::io::{self, Write};
+use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
 
 /// Where the lines go.
@@ -70,10 +71,22 @@ impl Destination {
             }
         };
         builder.init();
+        std::panic::set_hook(Box::new(log_panic));
         if let Some(trouble) = trouble {
             log::error!("{trouble}; effect: log lines go to stderr; next: see `flume.log.dir`");
         }
     }
+}
+
+/// A panic is a defect; its runner catches it, tells what that means and starts the part again. Here is where it was.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let words = panic.payload().downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str));
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("-");
+    let words = words.unwrap_or("without a word");
+    log::error!("defect on thread {thread} at {place}: {words}; next: please report it");
 }
 
 /// Log4j's levels; a word it does not know is DEBUG there too.
