@@ -136,7 +136,8 @@ fn start_agent_tells_whether_the_agent_works() {
 #[test]
 fn start_agent_shows_why_an_agent_did_not_start() {
     let Some(scene) = scene::enter("start_agent_fails") else { return };
-    let conf = scene.file("a.conf", "a1.sources = r1\na1.sources.r1.type = nonsense\n");
+    let conf = seq_to_files("x").replace("type = seq", "type = nonsense");
+    let conf = scene.file("a.conf", &conf);
     let runner = Runner { run_dir: scene.folder("run"), conf };
     let (code, said) = runner.run("start");
     assert_eq!(code, 1, "{said}");
