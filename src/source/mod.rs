@@ -3,7 +3,9 @@
 //! Flume's two forms: a [`PollableSource`] is driven by its runner, an [`EventDrivenSource`] by its input. Both hand batches
 //! to their `ChannelProcessor`, which owns interceptors, selector and channels.
 
+pub mod exec;
 mod in_flight;
+pub mod netcat;
 pub mod processor;
 pub mod registry;
 pub mod resume;

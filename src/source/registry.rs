@@ -1,11 +1,11 @@
 //! Every kind of source there is. The order of the rows is the order of the documentation.
 
-use super::{SourceKind, seq};
+use super::{SourceKind, exec, netcat, seq};
 use crate::config::keys::{KeySpec, Scope};
 use crate::config::kind::{Family, Judgement, Kind};
 
 /// The kinds of source.
-pub static SOURCES: &[SourceKind] = &[seq::KIND];
+pub static SOURCES: &[SourceKind] = &[exec::KIND, netcat::KIND, seq::KIND];
 
 impl Kind for SourceKind {
     fn family(&self) -> Family {
