@@ -12,6 +12,7 @@
 mod check;
 mod cli;
 mod conformance;
+mod describe;
 mod pipeline;
 mod processor;
 mod registry;
