@@ -33,8 +33,6 @@ pub struct Dialect {
     pub(super) find_columns: &'static str,
     /// A question that answers a number above 0 where others may write the same rows on another server.
     pub(super) find_other_primaries: Option<&'static str>,
-    /// How an operator lets a user in, for the tables named.
-    pub(super) grant: &'static str,
 }
 
 impl Dialect {

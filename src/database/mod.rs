@@ -30,5 +30,6 @@ pub use insert::{Insert, Mode};
 pub use ledger::{Claim, Identity, Ledger, Owner, Taken};
 pub use letters::{Letter, Letters};
 pub use statement::Statement;
-pub use store::{Limits, Session, Store, open};
-pub use table::{Table, TableColumn};
+pub use store::{Limits, Session, Store, dialect_of, open};
+pub(crate) use table::identifier;
+pub use table::{Table, TableColumn, TableName};

@@ -60,3 +60,12 @@ pub fn open(access: &Access, connections: usize) -> Arc<dyn Store> {
         Server::Sqlite(path) => Arc::new(sqlite::SqliteStore::new(path, connections)),
     }
 }
+
+/// The SQL of the database that `access` leads to.
+#[must_use]
+pub fn dialect_of(access: &Access) -> &'static Dialect {
+    match &access.address.server {
+        Server::Mysql(_) => &mysql::MYSQL,
+        Server::Sqlite(_) => &sqlite::SQLITE,
+    }
+}

@@ -6,10 +6,10 @@
 
 use crate::config::value::{Value, Wrong};
 use crate::database::column::time_pattern::TimePattern;
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, civil};
 
 /// How a column's text or number is to be read as a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,12 @@ impl Value for TimeFormat {
 /// The zone whose clocks a `datetime` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(pub(super) TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
 
 impl Value for Zone {
     const EXPECTED: &'static str = "a time zone, such as `UTC`, `Asia/Shanghai` or `+08:00`";

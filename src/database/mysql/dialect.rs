@@ -31,7 +31,6 @@ pub(in crate::database) static MYSQL: Dialect = Dialect {
         "SELECT COUNT(*) AS n_there FROM information_schema.global_status \
          WHERE variable_name = 'WSREP_CLUSTER_SIZE' AND variable_value + 0 > 1",
     ),
-    grant: "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE",
 };
 
 const OWNERS: &str = "CREATE TABLE IF NOT EXISTS tailwater_owners (

@@ -28,7 +28,6 @@ pub(in crate::database) static SQLITE: Dialect = Dialect {
          dflt_value IS NOT NULL OR pk > 0 AS n_fills \
          FROM (SELECT ? AS chosen) JOIN pragma_table_info(?)",
     find_other_primaries: None,
-    grant: "",
 };
 
 const OWNERS: &str = "CREATE TABLE IF NOT EXISTS tailwater_owners (
