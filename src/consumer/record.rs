@@ -114,6 +114,7 @@ impl Records {
     }
 
     /// Each of them, in order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.table.iter().map(|entry| self.view(entry))
     }

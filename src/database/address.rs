@@ -95,11 +95,10 @@ mod tests {
         let address = Address::parse("mysql://joe:geheim@db.example:3307/weblog").unwrap();
         assert_eq!(address.to_string(), "mysql://db.example:3307/weblog");
         assert!(!format!("{address:?}").contains("geheim"));
-        let given = [("database.url", "mysql://joe:geheim@db/"), ("database.password", "geheim")];
+        let given = [("database.url", "mysql://joe:geheim@db"), ("database.password", "geheim")];
         let (access, said) = Scope::for_test(&given, Access::read);
         assert!(access.is_none());
         assert!(!format!("{said:?}").contains("geheim"), "{said:?}");
-        assert!(format!("{said:?}").contains("it names no database"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Dialect {
     /// After the column list of a CREATE TABLE.
     pub(super) table_options: &'static str,
     /// A column type by this backend's name.
-    pub(super) type_name: fn(&ColumnType) -> String,
+    pub(super) type_name: fn(ColumnType) -> String,
     /// The tables of our own: name, and the statement that makes it where it is not.
     pub(super) own_tables: &'static [(&'static str, &'static str)],
     /// A question with schema and table (`t_`: engine, empty where that does not matter); no answer: no such table.

@@ -179,7 +179,7 @@ impl Ledger {
         now_ms: i64,
     ) -> Result<Claim, StoreError> {
         session.begin()?;
-        let Some(before) = self.owner(session, identity, &self.owner_for_update)? else {
+        let Some(before) = find_owner(session, identity, &self.owner_for_update)? else {
             return session.rollback().map(|()| Claim::Unknown);
         };
         let fresh = now_ms.saturating_sub(before.taken_ms) < GENERATION_HOLDS_MS;
@@ -212,7 +212,7 @@ impl Ledger {
         epoch: i64,
     ) -> Result<Claim, StoreError> {
         session.begin()?;
-        let owner = self.owner(session, identity, &self.owner_shared)?;
+        let owner = find_owner(session, identity, &self.owner_shared)?;
         let text = "SELECT first_offset AS n_first, next_offset AS n_next FROM tailwater_offsets \
              WHERE consumer = ? AND topic_id = ? AND partition_id = ? ORDER BY first_offset";
         let rows = session.query(&Statement::new(text, &key(identity)))?;
@@ -267,7 +267,7 @@ impl Ledger {
         session: &mut dyn Session,
         identity: &Identity,
     ) -> Result<Option<Owner>, StoreError> {
-        self.owner(session, identity, &self.owner_shared)
+        find_owner(session, identity, &self.owner_shared)
     }
 
     /// Moves the watermark over ranges that adjoin it, and deletes their rows, in one transaction (R14). False: the
@@ -281,7 +281,7 @@ impl Ledger {
         firsts: &[u64],
     ) -> Result<bool, StoreError> {
         session.begin()?;
-        match self.owner(session, identity, &self.owner_for_update)? {
+        match find_owner(session, identity, &self.owner_for_update)? {
             Some(owner) if owner.epoch == epoch => {}
             _ => return session.rollback().map(|()| false),
         }
@@ -304,22 +304,21 @@ impl Ledger {
         }
         session.commit().map(|()| true)
     }
+}
 
-    fn owner(
-        &self,
-        session: &mut dyn Session,
-        identity: &Identity,
-        text: &str,
-    ) -> Result<Option<Owner>, StoreError> {
-        let rows = session.query(&Statement::new(text, &key(identity)))?;
-        Ok(rows.first().map(|row| Owner {
-            epoch: row.number(0),
-            watermark: number(row.number(1)),
-            generation: row.number(2),
-            taken_ms: row.number(3),
-            owner: row.text(4).to_owned(),
-        }))
-    }
+fn find_owner(
+    session: &mut dyn Session,
+    identity: &Identity,
+    text: &str,
+) -> Result<Option<Owner>, StoreError> {
+    let rows = session.query(&Statement::new(text, &key(identity)))?;
+    Ok(rows.first().map(|row| Owner {
+        epoch: row.number(0),
+        watermark: number(row.number(1)),
+        generation: row.number(2),
+        taken_ms: row.number(3),
+        owner: row.text(4).to_owned(),
+    }))
 }
 
 fn key(identity: &Identity) -> [Cell<'_>; 3] {

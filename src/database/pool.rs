@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(20);
 
 pub(super) struct Pool<D: Driver> {
-    pool: r2d2::Pool<Manager<D>>,
+    connections: r2d2::Pool<Manager<D>>,
     last: Arc<Mutex<Option<StoreError>>>,
     place: String,
 }
@@ -46,12 +46,12 @@ impl<D: Driver> Pool<D> {
             .test_on_check_out(true)
             .error_handler(Box::new(Remembered))
             .build_unchecked(manager);
-        Self { pool, last, place }
+        Self { connections: pool, last, place }
     }
 
     /// A connection that answers.
     pub(super) fn session(&self) -> Result<Pooled<D>, StoreError> {
-        self.pool.get().map(Pooled).map_err(|_| {
+        self.connections.get().map(Pooled).map_err(|_| {
             let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
             last.unwrap_or_else(|| {
                 StoreError::environment(

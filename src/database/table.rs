@@ -94,7 +94,7 @@ impl Table {
             .map(|column| {
                 let null =
                     if column.nullable && !is_key(&column.name) { "NULL" } else { "NOT NULL" };
-                let kind = (dialect.type_name)(&column.kind);
+                let kind = (dialect.type_name)(column.kind);
                 format!("  {} {kind} {null}", dialect.quoted(&column.name))
             })
             .collect();
@@ -174,7 +174,7 @@ impl Table {
                 missing.push(column.name.as_str());
                 continue;
             };
-            if !same_type(&column.kind, found.kind, dialect) {
+            if !same_type(column.kind, found.kind, dialect) {
                 said.push(format!(
                     "column `{}` is {} in the table and {} in the configuration",
                     column.name, found.kind, column.kind
@@ -219,12 +219,12 @@ struct Column<'a> {
 }
 
 /// Whether a column that is there holds the same values as ours.
-fn same_type(ours: &ColumnType, there: &str, dialect: &Dialect) -> bool {
+fn same_type(ours: ColumnType, there: &str, dialect: &Dialect) -> bool {
     let ours_by_name = (dialect.type_name)(ours);
     if ours_by_name.eq_ignore_ascii_case(there) {
         return true;
     }
-    let theirs = ColumnType::parse(there).map(|kind| (dialect.type_name)(&kind));
+    let theirs = ColumnType::parse(there).map(|kind| (dialect.type_name)(kind));
     // MariaDB keeps `json` as a longtext, and `boolean` is a name for tinyint(1) everywhere.
     match (ours, theirs) {
         (_, Ok(theirs)) if theirs == ours_by_name => true,

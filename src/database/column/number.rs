@@ -4,8 +4,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Digits {
     negative: bool,
-    digits: String,
-    /// Never more than `digits` has, and without trailing zeros.
+    all: String,
+    /// Never more than there are, and without trailing zeros.
     after_point: usize,
 }
 
@@ -42,19 +42,19 @@ impl Digits {
         if digits.len() < after_point {
             digits = format!("{}{digits}", "0".repeat(after_point - digits.len()));
         }
-        Some(Self { negative, digits, after_point }.trimmed())
+        Some(Self { negative, all: digits, after_point }.trimmed())
     }
 
     /// Without zeros that say nothing.
     fn trimmed(mut self) -> Self {
-        while self.after_point > 0 && self.digits.ends_with('0') {
-            self.digits.pop();
+        while self.after_point > 0 && self.all.ends_with('0') {
+            self.all.pop();
             self.after_point -= 1;
         }
-        let leading = self.digits.len() - self.digits.trim_start_matches('0').len();
-        let removable = leading.min(self.digits.len() - self.after_point);
-        self.digits.drain(..removable);
-        if self.digits.is_empty() || self.digits.bytes().all(|b| b == b'0') {
+        let leading = self.all.len() - self.all.trim_start_matches('0').len();
+        let removable = leading.min(self.all.len() - self.after_point);
+        self.all.drain(..removable);
+        if self.all.is_empty() || self.all.bytes().all(|b| b == b'0') {
             self.negative = false;
         }
         self
@@ -62,7 +62,7 @@ impl Digits {
 
     /// Digits before the point.
     pub(super) fn whole_digits(&self) -> usize {
-        self.digits.len() - self.after_point
+        self.all.len() - self.after_point
     }
 
     /// Digits after the point.
@@ -75,13 +75,13 @@ impl Digits {
         if self.after_point > 0 {
             return None;
         }
-        let magnitude: i128 = if self.digits.is_empty() { 0 } else { self.digits.parse().ok()? };
+        let magnitude: i128 = if self.all.is_empty() { 0 } else { self.all.parse().ok()? };
         Some(if self.negative { -magnitude } else { magnitude })
     }
 
     /// As a database reads it.
     pub(super) fn text(&self) -> String {
-        let (whole, fraction) = self.digits.split_at(self.whole_digits());
+        let (whole, fraction) = self.all.split_at(self.whole_digits());
         let sign = if self.negative { "-" } else { "" };
         let whole = if whole.is_empty() { "0" } else { whole };
         if fraction.is_empty() {

@@ -70,9 +70,8 @@ fn specifier(letter: char, count: usize) -> Option<&'static str> {
         ('s', 1 | 2) => "%S",
         ('S' | 'n', _) => "%f",
         ('a', _) => "%p",
-        ('Z', 1..=3) => "%z",
         ('X' | 'x', 3) => "%:z",
-        ('X' | 'x', 2) => "%z",
+        ('Z', 1..=3) | ('X' | 'x', 2) => "%z",
         _ => return None,
     })
 }

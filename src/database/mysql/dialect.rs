@@ -1,6 +1,5 @@
 //! The SQL that is MySQL's and MariaDB's own.
 
-use crate::database::column::ColumnType;
 use crate::database::dialect::Dialect;
 
 pub(in crate::database) static MYSQL: Dialect = Dialect {
@@ -15,7 +14,7 @@ pub(in crate::database) static MYSQL: Dialect = Dialect {
     // Not INSERT IGNORE: that would store values cut to fit.
     leave_duplicates: "ON DUPLICATE KEY UPDATE {key}={key}",
     table_options: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
-    type_name: ColumnType::to_string,
+    type_name: |kind| kind.to_string(),
     own_tables: &[
         ("tailwater_owners", OWNERS),
         ("tailwater_offsets", OFFSETS),

@@ -73,7 +73,7 @@ const DEAD_LETTERS: &str = "CREATE TABLE IF NOT EXISTS tailwater_dead_letters (
 )";
 
 /// `SQLite` gives a column an affinity by its type's name: dates, decimals and JSON are kept as the text they are.
-fn type_name(kind: &ColumnType) -> String {
+fn type_name(kind: ColumnType) -> String {
     match kind {
         ColumnType::Decimal { .. }
         | ColumnType::Date
