@@ -128,7 +128,7 @@ impl BoardState {
 
     fn part(&self, shown: &Shown, gauges: &Gauges, now: Duration) -> Part {
         let (state, why) = match &shown.standing {
-            Standing::Open(_) => (State::Working, String::new()),
+            Standing::Open(_) => self.channel(&shown.name, gauges, now),
             Standing::Not(state, why) => (*state, why.clone()),
             Standing::Running(progress) => {
                 let seen = progress.seen();
@@ -153,15 +153,38 @@ impl BoardState {
     /// Why a sink counts as stuck, if it does.
     fn stuck(&self, sink: &Shown, gauges: &Gauges, now: Duration) -> Option<String> {
         sink.channels.iter().find_map(|channel| {
-            let events = gauges.get(channel)?.events;
-            let still = now.saturating_sub(self.delivered.get(channel)?.since);
-            (events > 0 && still >= STUCK_AFTER).then(|| {
-                format!(
-                    "channel {channel} holds {events} events and none was delivered for {} s",
-                    still.as_secs()
-                )
-            })
+            let (events, still) = self.undelivered(channel, gauges, now)?;
+            let still = still.as_secs();
+            Some(format!(
+                "channel {channel} holds {events} events; none was delivered for {still} s"
+            ))
         })
+    }
+
+    /// A channel that fills and has no sink is stuck itself: there is nobody else to say it of.
+    fn channel(&self, name: &ComponentName, gauges: &Gauges, now: Duration) -> (State, String) {
+        let has_sink = self
+            .parts
+            .iter()
+            .any(|part| part.kind == PartKind::Sink && part.channels.contains(name));
+        match self.undelivered(name, gauges, now).filter(|_| !has_sink) {
+            Some((events, _)) => {
+                (State::Stuck, format!("it holds {events} events and no sink takes them"))
+            }
+            None => (State::Working, String::new()),
+        }
+    }
+
+    /// How many events a channel holds and since when none has left it, if that is too long.
+    fn undelivered(
+        &self,
+        channel: &ComponentName,
+        gauges: &Gauges,
+        now: Duration,
+    ) -> Option<(u64, Duration)> {
+        let events = gauges.get(channel)?.events;
+        let still = now.saturating_sub(self.delivered.get(channel)?.since);
+        (events > 0 && still >= STUCK_AFTER).then_some((events, still))
     }
 }
 
@@ -173,5 +196,114 @@ fn state_of(activity: Activity) -> State {
         Activity::BackingOff => State::BackingOff,
         Activity::Failed => State::Failed,
         Activity::Stopped => State::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, STUCK_AFTER, Shown, Standing};
+    use crate::channel::memory::MemoryChannelConfig;
+    use crate::channel::{BatchLimit, Channel, StartChannel};
+    use crate::clock::{Clock, Stop};
+    use crate::component::Context;
+    use crate::event::{BatchBuilder, Headers, Origin};
+    use crate::progress::{Activity, Progress};
+    use crate::status::happening::Telling;
+    use crate::status::snapshot::{Observed, PartKind, State};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    #[derive(Default)]
+    struct HandTurned(AtomicU64);
+
+    impl Clock for HandTurned {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+
+        fn wall_ms(&self) -> i64 {
+            0
+        }
+    }
+
+    struct Scene {
+        clock: Arc<HandTurned>,
+        board: Board,
+        channel: Arc<dyn Channel>,
+        progress: Arc<Progress>,
+    }
+
+    /// A channel with two events, and a sink on it where `with_sink`.
+    fn scene(with_sink: bool) -> Scene {
+        let clock = Arc::new(HandTurned::default());
+        let telling = Telling::new(clock.clone());
+        let context = Context {
+            agent: "a1".into(),
+            name: "c1".into(),
+            clock: clock.clone(),
+            stop: Stop::new(),
+            teller: telling.of("channel", &"c1".into()),
+        };
+        let (start, _) =
+            crate::config::keys::Scope::for_test(&[], MemoryChannelConfig::start_channel);
+        let start: Box<dyn StartChannel> = start.unwrap();
+        let channel = start.start(&context).unwrap();
+        let mut batch = BatchBuilder::new();
+        batch.push(&Arc::new(Headers::new()), b"1");
+        batch.push(&Arc::new(Headers::new()), b"2");
+        channel.put(batch.build(Origin::default())).unwrap().wait().unwrap();
+        let board = Board::new("a1".into(), clock.clone(), telling);
+        let progress = Arc::new(Progress::new(Duration::ZERO));
+        progress.turn(Duration::ZERO, Activity::Waiting, "");
+        let shown = |kind, name: &str, channels, standing| Shown {
+            kind,
+            name: name.into(),
+            type_name: "t".into(),
+            channels,
+            standing,
+        };
+        let mut parts =
+            vec![shown(PartKind::Channel, "c1", Vec::new(), Standing::Open(channel.clone()))];
+        if with_sink {
+            let running = Standing::Running(progress.clone());
+            parts.push(shown(PartKind::Sink, "k1", vec!["c1".into()], running));
+        }
+        board.show(parts);
+        board.look();
+        Scene { clock, board, channel, progress }
+    }
+
+    impl Scene {
+        fn after(&self, time: Duration) -> Vec<State> {
+            self.clock.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+            self.board.look();
+            self.board.snapshot().parts.iter().map(|part| part.state).collect()
+        }
+    }
+
+    #[test]
+    fn a_sink_that_delivers_nothing_of_what_there_is_counts_as_stuck_until_it_does() {
+        let scene = scene(true);
+        assert_eq!(scene.after(STUCK_AFTER / 2), [State::Working, State::Waiting]);
+        assert_eq!(scene.after(STUCK_AFTER), [State::Working, State::Stuck]);
+        let limit = BatchLimit { events: 1, bytes: 1000 };
+        let lease = scene.channel.take(limit, Duration::ZERO).unwrap().unwrap();
+        lease.commit().unwrap().wait().unwrap();
+        assert_eq!(scene.after(Duration::ZERO), [State::Working, State::Waiting], "one is out");
+        assert_eq!(scene.after(STUCK_AFTER), [State::Working, State::Stuck], "one is not");
+        scene.progress.turn(Duration::ZERO, Activity::BackingOff, "broker away");
+        let snapshot = scene.board.snapshot();
+        assert_eq!(
+            (snapshot.parts[1].state, &*snapshot.parts[1].why),
+            (State::BackingOff, "broker away")
+        );
+    }
+
+    #[test]
+    fn a_channel_that_nobody_empties_is_stuck_itself() {
+        let scene = scene(false);
+        assert_eq!(scene.after(STUCK_AFTER / 2), [State::Working]);
+        assert_eq!(scene.after(STUCK_AFTER), [State::Stuck]);
     }
 }
