@@ -11,9 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Files that say where the process is; removed when it ends.
+/// Files that say where the process is, with what was written; removed when it ends, unless another process has written
+/// its own there meanwhile.
 pub(super) struct Around {
-    files: Vec<PathBuf>,
+    files: Vec<(PathBuf, String)>,
 }
 
 impl Around {
@@ -24,7 +25,7 @@ impl Around {
             let text = format!("{}\n", std::process::id());
             write(path, &text)
                 .map_err(|e| format!("cannot write the pid file {}: {e}", path.display()))?;
-            around.files.push(path.clone());
+            around.files.push((path.clone(), text));
         }
         Ok(around)
     }
@@ -57,8 +58,9 @@ impl Around {
         let Some((path, url)) = launch.status_file.clone().or_else(beside).zip(address) else {
             return;
         };
-        match write(&path, &format!("{url}\n")) {
-            Ok(()) => self.files.push(path),
+        let text = format!("{url}\n");
+        match write(&path, &text) {
+            Ok(()) => self.files.push((path, text)),
             Err(error) => teller.tell(
                 Happening::error(
                     "status-file",
@@ -73,7 +75,10 @@ impl Around {
 
 impl Drop for Around {
     fn drop(&mut self) {
-        for path in &self.files {
+        for (path, text) in &self.files {
+            if fs::read_to_string(path).is_ok_and(|now| now != *text) {
+                continue;
+            }
             if let Err(error) = fs::remove_file(path) {
                 log::warn!("cannot remove {}: {error}", path.display());
             }

@@ -44,6 +44,22 @@ fn a_stop_on_request_is_a_success_and_leaves_no_files_behind() {
 }
 
 #[test]
+fn an_agent_that_ends_leaves_the_pid_file_of_its_successor_alone() {
+    let folder = tempdir().unwrap();
+    let conf = file(folder.path(), "x.conf", SEQ_TO_NULL);
+    let pid = folder.path().join("a1.pid");
+    let mut first = Program::agent(&conf, &["--pid-file", shown(&pid)]);
+    first.says("Component type: SOURCE, name: r1 started");
+    let mut second = Program::agent(&conf, &["--pid-file", shown(&pid)]);
+    second.says("Component type: SOURCE, name: r1 started");
+    let written = std::fs::read_to_string(&pid).unwrap();
+    assert_eq!(first.stop().code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&pid).unwrap(), written);
+    assert_eq!(second.stop().code(), Some(0));
+    assert!(!pid.exists());
+}
+
+#[test]
 fn the_lines_that_runbooks_look_for_come_in_flumes_order() {
     let folder = tempdir().unwrap();
     let conf = file(folder.path(), "x.conf", SEQ_TO_NULL);
