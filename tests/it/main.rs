@@ -13,10 +13,18 @@ mod check;
 mod cli;
 mod conformance;
 mod describe;
+mod exec;
+mod interceptors;
+mod netcat;
 mod pipeline;
 mod processor;
+mod processors;
 mod registry;
 mod reload;
+mod selectors;
+mod seq;
+mod sink_runner;
+mod sinks;
 mod source_runner;
 mod status;
 #[path = "../support/mod.rs"]

@@ -6,5 +6,6 @@
 
 pub mod channels;
 pub mod clock;
+pub mod parts;
 pub mod program;
 pub mod sources;
