@@ -181,7 +181,8 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
-    use super::{Column, OnError, Origin, Place, Rows};
+    use super::OnError::{DeadLetter, Default, Null};
+    use super::{Column, Origin, Place, Rows};
     use crate::config::value::Value;
     use crate::consumer::decode::{Json, Pointer};
     use crate::consumer::record::Records;
@@ -195,7 +196,7 @@ mod tests {
             origin,
             nullable: true,
             default: None,
-            on_error: OnError::DeadLetter,
+            on_error: DeadLetter,
             time: TimeFormat::Usual,
         }
     }
@@ -253,7 +254,6 @@ mod tests {
             ..column("n", "int", Origin::Field(0))
         };
         let of = |column, body| row(vec![column], Some(body)).map(|mut row| row.remove(0));
-        use OnError::{DeadLetter, Default, Null};
         let (missing, null, misfit) = ("{}", r#"{"n":null}"#, r#"{"n":"x"}"#);
         let refused =
             Err("column `n` may not be NULL, and the record has nothing for it".to_owned());

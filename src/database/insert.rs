@@ -184,6 +184,9 @@ mod tests {
         assert_eq!(cut(&[400, 400, 400]), [0..2, 2..3]);
         assert_eq!(cut(&[10, 5000, 10]), [0..1, 1..2, 2..3], "one that is larger goes alone");
         let wide = Limits { statement_bytes: 1 << 20, ..limits };
-        assert_eq!(insert.statements(&cells(&[1; 2500]), wide), [0..1000, 1000..2000, 2000..2500]);
+        assert_eq!(
+            insert.statements(&cells(&vec![1; 2500]), wide),
+            [0..1000, 1000..2000, 2000..2500]
+        );
     }
 }
