@@ -174,6 +174,12 @@ impl Telling {
             repeat.written_at = Some(now);
             std::mem::take(&mut repeat.unwritten)
         };
+        // A repeat takes the place of what it repeats: the page shows different things, and how often each was.
+        if happening.severity > Severity::Info {
+            let is_same =
+                |told: &Told| told.happening.code == happening.code && told.component == component;
+            state.newest.retain(|told| !is_same(told));
+        }
         if state.newest.len() == KEPT {
             state.newest.pop_front();
         }
@@ -259,5 +265,31 @@ impl Teller {
     #[must_use]
     pub fn telling(&self) -> &Telling {
         &self.telling
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Happening, Telling};
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn a_repeat_counts_and_pushes_nothing_else_off_the_page() {
+        let telling = Telling::new(SystemClock::shared());
+        let teller = telling.of("sink", &"k1".into());
+        teller.tell(Happening::error("rare", "something rare"));
+        for n in 0..1000 {
+            teller.tell(Happening::warning("broker-away", format!("away for the {n}th time")));
+        }
+        teller.tell(Happening::info("reload", "reloaded"));
+        teller.tell(Happening::info("reload", "reloaded again"));
+        let newest = telling.newest();
+        let codes: Vec<_> = newest.iter().map(|told| told.happening.code).collect();
+        assert_eq!(codes, ["rare", "broker-away", "reload", "reload"]);
+        assert_eq!(
+            (newest[1].times, &*newest[1].happening.what),
+            (1000, "away for the 999th time")
+        );
+        assert_eq!(telling.times("sink k1", "broker-away"), 1000);
     }
 }
