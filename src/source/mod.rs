@@ -11,6 +11,7 @@ pub mod registry;
 pub mod resume;
 pub mod runner;
 pub mod seq;
+pub mod taildir;
 
 use crate::clock::Stop;
 use crate::component::{Context, Failure, Pass, StartError};

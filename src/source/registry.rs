@@ -1,11 +1,11 @@
 //! Every kind of source there is. The order of the rows is the order of the documentation.
 
-use super::{SourceKind, exec, netcat, seq};
+use super::{SourceKind, exec, netcat, seq, taildir};
 use crate::config::keys::{KeySpec, Scope};
 use crate::config::kind::{Family, Judgement, Kind};
 
 /// The kinds of source.
-pub static SOURCES: &[SourceKind] = &[exec::KIND, netcat::KIND, seq::KIND];
+pub static SOURCES: &[SourceKind] = &[taildir::KIND, exec::KIND, netcat::KIND, seq::KIND];
 
 impl Kind for SourceKind {
     fn family(&self) -> Family {

@@ -88,6 +88,10 @@ impl Vouched {
     /// How far an input is done without a hole from its beginning.
     #[must_use]
     pub fn position(&self, input: &str) -> u64 {
+        if let [only] = self.channels.as_slice() {
+            let mark = only.positions.get(input);
+            return mark.map_or_else(|| began(input), |mark| mark.ranges.contiguous_from(0));
+        }
         self.done(input).contiguous_from(0)
     }
 
@@ -142,6 +146,27 @@ impl Vouched {
             parts.push(Part { input: KNOWN.into(), range: 0..0, evidence: Evidence::from([]) });
         }
         parts
+    }
+
+    /// With `Union`, what every channel is told so that their marks do not fill with the holes that the others' batches leave:
+    /// what is done without a hole, where more than one range says it. Empty with `Each`, which leaves no holes.
+    #[must_use]
+    pub fn joined(&self) -> Vec<Part> {
+        if self.marks == Marks::Each {
+            return Vec::new();
+        }
+        let is_whole = |input: &InputId, to: u64| {
+            let whole = |c: &ChannelMarks| {
+                c.positions.get(input).is_some_and(|m| m.ranges.contains_range(&(0..to)))
+            };
+            self.channels.iter().all(whole)
+        };
+        let part = |input: InputId| {
+            let to = self.position(&input);
+            let evidence = self.evidence(&input, to)?.clone();
+            (to > 0 && !is_whole(&input, to)).then_some(Part { input, range: 0..to, evidence })
+        };
+        self.inputs().into_iter().filter_map(part).collect()
     }
 
     /// The channels whose marks say what is done: the required ones (all, where none is) that know the source. A new one
@@ -226,15 +251,15 @@ mod tests {
     use super::{ChannelMarks, KNOWN, Skips, Vouched};
     use crate::event::{Mark, Origin, Part, Positions};
     use crate::selector::Marks;
-    use std::ops::Range;
 
     /// A channel with these ranges of input `f@0`; `None` has no mark of it.
-    fn channel(required: bool, ranges: Option<&[Range<u64>]>, plan: u64) -> ChannelMarks {
+    fn channel(required: bool, ranges: Option<&[(u64, u64)]>, plan: u64) -> ChannelMarks {
         let mut positions = Positions::new();
         positions.set(KNOWN.into(), Mark::default());
         if let Some(ranges) = ranges {
-            let evidence = ranges.iter().map(|r| (r.end, Vec::new().into())).collect();
-            let mark = Mark { ranges: ranges.iter().cloned().collect(), evidence, plan };
+            let evidence = ranges.iter().map(|(_, end)| (*end, Vec::new().into())).collect();
+            let ranges = ranges.iter().map(|(start, end)| *start..*end).collect();
+            let mark = Mark { ranges, evidence, plan };
             positions.set("f@0".into(), mark);
         }
         ChannelMarks { channel: "c".into(), required, positions }
@@ -249,9 +274,9 @@ mod tests {
     fn a_restart_reads_from_the_least_of_the_required_channels() {
         let channels = || {
             vec![
-                channel(true, Some(&[0..50]), 1),
-                channel(true, Some(&[0..30]), 1),
-                channel(false, Some(&[0..10]), 1),
+                channel(true, Some(&[(0, 50)]), 1),
+                channel(true, Some(&[(0, 30)]), 1),
+                channel(false, Some(&[(0, 10)]), 1),
             ]
         };
         assert_eq!(vouched(Marks::Each, channels()).position("f@0"), 30);
@@ -264,16 +289,15 @@ mod tests {
     #[test]
     fn a_channel_that_had_nothing_yet_is_not_taken_for_a_new_one() {
         let had_nothing =
-            vouched(Marks::Each, vec![channel(true, Some(&[0..50]), 1), channel(true, None, 1)]);
+            vouched(Marks::Each, vec![channel(true, Some(&[(0, 50)]), 1), channel(true, None, 1)]);
         assert_eq!(had_nothing.position("f@0"), 0, "it knows the source, and has none of this");
         let mut new = had_nothing.clone();
         new.channels[1].positions = Positions::new();
         assert_eq!(new.position("f@0"), 50, "it begins where the others are");
         let told = new.catch_up();
         assert_eq!(told.iter().map(|p| &*p.input).collect::<Vec<_>>(), ["f@0", KNOWN]);
-        let mut origin = Origin::default();
-        origin.source = Some(crate::event::SourceId { name: "r1".into(), plan: 1 });
-        origin.parts = told;
+        let source = Some(crate::event::SourceId { name: "r1".into(), plan: 1 });
+        let origin = Origin { source, parts: told, ..Origin::default() };
         new.channels[1].positions.add(&origin);
         assert_eq!((new.position("f@0"), new.catch_up().len()), (50, 0));
     }
@@ -281,7 +305,8 @@ mod tests {
     #[test]
     fn an_input_that_was_begun_in_the_middle_is_begun_there_by_every_channel() {
         let mut both = vouched(Marks::Each, vec![channel(true, None, 1), channel(true, None, 1)]);
-        let mark = Mark { ranges: [0..700].into_iter().collect(), plan: 1, ..Mark::default() };
+        let ranges = std::iter::once(0..700).collect();
+        let mark = Mark { ranges, plan: 1, ..Mark::default() };
         both.channels[0].positions.set("f@600".into(), mark);
         assert_eq!(both.position("f@600"), 600);
     }
@@ -289,7 +314,7 @@ mod tests {
     // R8
     #[test]
     fn where_the_plan_changed_what_one_channel_has_is_offered_again_and_counted() {
-        let old = |end| channel(true, Some(&[0..end]), 7);
+        let old = |end| channel(true, Some(&[(0, end)]), 7);
         let changed = vouched(Marks::Each, vec![old(50), old(30)]);
         assert!(changed.is_changed("f@0"));
         assert_eq!((changed.position("f@0"), changed.offered_again("f@0")), (30, 20));
@@ -306,8 +331,8 @@ mod tests {
     #[test]
     fn from_load_balancing_to_replicating_nothing_that_any_channel_has_is_read_again() {
         let channels = vec![
-            channel(true, Some(&[0..10, 20..30]), 7),
-            channel(true, Some(&[10..20, 30..40]), 7),
+            channel(true, Some(&[(0, 10), (20, 30)]), 7),
+            channel(true, Some(&[(10, 20), (30, 40)]), 7),
         ];
         let mut turned = vouched(Marks::Each, channels);
         assert_eq!(turned.position("f@0"), 0, "nobody knows how the marks were made");

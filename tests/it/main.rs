@@ -29,4 +29,5 @@ mod source_runner;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod taildir;
 mod tidy;

@@ -9,3 +9,4 @@ pub mod clock;
 pub mod parts;
 pub mod program;
 pub mod sources;
+pub mod taildir;
