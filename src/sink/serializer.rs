@@ -3,6 +3,7 @@
 use super::header_text::HeaderText;
 use crate::config::keys::{KeySpec, Scope, keys};
 use crate::config::suggest::closest;
+use crate::config::value::{Value, Wrong};
 use crate::event::Event;
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -15,8 +16,9 @@ pub trait Serializer: Debug + Send + Sync {
 }
 
 /// A kind of serializer: what selects it, which keys it has, how they are read.
+#[derive(Debug)]
 pub struct SerializerKind {
-    /// What may stand in the key: Flume's builder class first, then its short name.
+    /// What may stand in a sink's key: Flume's builder class first, then its short name.
     pub names: &'static [&'static str],
     /// One sentence for `describe`.
     pub about: &'static str,
@@ -49,29 +51,34 @@ const NOT_HERE: [&str; 3] = [
     "org.apache.flume.sink.hdfs.AvroEventSerializer$Builder",
 ];
 
-/// Reads the serializer that `key` names (`text`, if it is left out), whose own keys lie below it.
-pub fn read(scope: &mut Scope<'_>, key: &str) -> Option<Arc<dyn Serializer>> {
-    let written = scope.text(key);
-    let type_name = written.map_or("text", |found| found.value);
-    let is = |name: &str| {
-        name == type_name || (!name.contains('.') && name.eq_ignore_ascii_case(type_name))
-    };
-    if let Some(kind) = SERIALIZERS.iter().find(|kind| kind.names.iter().any(|name| is(name))) {
-        return (kind.read)(&mut scope.nested(&format!("{key}.")));
+/// Which serializer a sink's key selects: Flume's builder class as written, or a short name in any case.
+#[derive(Clone, Copy, Debug)]
+pub struct SerializerType(&'static SerializerKind);
+
+impl SerializerType {
+    /// Reads the serializer's own keys, which `scope` begins at.
+    pub fn read(self, scope: &mut Scope<'_>) -> Option<Arc<dyn Serializer>> {
+        (self.0.read)(scope)
     }
-    let names = || SERIALIZERS.iter().filter_map(|kind| kind.names.last().copied());
-    let span = scope.value_span(key);
-    let remark = if NOT_HERE.iter().any(|name| is(name)) {
-        let message = format!("the serializer `{type_name}` is not here");
-        scope.error("not-here", span, message).help("`text` writes bodies, a line each")
-    } else {
-        let message = format!("there is no serializer `{type_name}`");
-        let guess = closest(type_name, names()).map(|name| format!("did you mean `{name}`?"));
-        scope.error("unknown-type", span, message).maybe_help(guess)
-    };
-    let expected = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-    scope.report(remark.expected(format!("expected {expected}")));
-    None
+}
+
+impl Value for SerializerType {
+    const EXPECTED: &'static str = "`text` or `header_and_text`";
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        let is =
+            |name: &str| name == text || (!name.contains('.') && name.eq_ignore_ascii_case(text));
+        if NOT_HERE.iter().any(|name| is(name)) {
+            let why = format!("not here; expected {}", Self::EXPECTED);
+            return Err(Wrong::Because(why));
+        }
+        let found = SERIALIZERS.iter().find(|kind| kind.names.iter().any(|name| is(name)));
+        found.map(Self).ok_or(Wrong::Expected)
+    }
+
+    fn suggest(text: &str) -> Option<&'static str> {
+        closest(text, SERIALIZERS.iter().filter_map(|kind| kind.names.last().copied()))
+    }
 }
 
 keys! {
@@ -107,44 +114,40 @@ impl Serializer for HeaderAndTextConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{SerializerType, Value, Wrong};
     use crate::config::scope::Scope;
     use crate::event::{Event, Headers};
     use std::sync::Arc;
 
-    fn written(given: &[(&str, &str)]) -> Result<String, String> {
-        let (serializer, said) = Scope::for_test(given, |scope| read(scope, "sink.serializer"));
-        let Some(serializer) = serializer else { return Err(said[0].message.clone()) };
+    fn written(type_name: &str, given: &[(&str, &str)]) -> String {
+        let kind = SerializerType::parse(type_name).unwrap();
+        let (serializer, said) = Scope::for_test(given, |scope| kind.read(scope));
         assert!(said.is_empty(), "{said:?}");
         let headers: Headers =
             [("k", "v"), ("a", "b")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let mut out = Vec::new();
+        let serializer = serializer.unwrap();
         serializer.write(Event { headers: &Arc::new(headers), body: b"body" }, &mut out);
         serializer.write(Event { headers: &Arc::default(), body: b"" }, &mut out);
-        Ok(String::from_utf8(out).unwrap())
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn events_are_written_as_flume_writes_them() {
-        assert_eq!(written(&[]).as_deref(), Ok("body\n\n"));
-        assert_eq!(
-            written(&[("sink.serializer", "TEXT"), ("sink.serializer.appendNewline", "false")])
-                .as_deref(),
-            Ok("body")
-        );
-        assert_eq!(
-            written(&[("sink.serializer", "header_and_text")]).as_deref(),
-            Ok("{a=b, k=v} body\n{} \n")
-        );
+        assert_eq!(written("TEXT", &[]), "body\n\n");
+        assert_eq!(written("text", &[("appendNewline", "false")]), "body");
+        assert_eq!(written("header_and_text", &[]), "{a=b, k=v} body\n{} \n");
         let class = "org.apache.flume.serialization.BodyTextEventSerializer$Builder";
-        assert_eq!(written(&[("sink.serializer", class)]).as_deref(), Ok("body\n\n"));
+        assert_eq!(written(class, &[]), "body\n\n");
     }
 
     #[test]
     fn a_serializer_that_cannot_be_had_is_an_error() {
-        let avro = written(&[("sink.serializer", "AVRO_EVENT")]);
-        assert_eq!(avro.unwrap_err(), "the serializer `AVRO_EVENT` is not here");
-        let custom = written(&[("sink.serializer", "com.example.Mine$Builder")]);
-        assert_eq!(custom.unwrap_err(), "there is no serializer `com.example.Mine$Builder`");
+        let refused = |type_name| SerializerType::parse(type_name).unwrap_err();
+        assert!(
+            matches!(refused("AVRO_EVENT"), Wrong::Because(why) if why.starts_with("not here"))
+        );
+        assert_eq!(refused("com.example.Mine$Builder"), Wrong::Expected);
+        assert_eq!(SerializerType::suggest("txt"), Some("text"));
     }
 }

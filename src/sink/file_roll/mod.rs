@@ -7,7 +7,7 @@
 mod names;
 mod output;
 
-use super::serializer::{self, Serializer};
+use super::serializer::{Serializer, SerializerType};
 use super::{PASS_WAIT_MAX, Sink, SinkKind, StartSink};
 use crate::channel::{BatchLimit, Channel, Lease, Receipts};
 use crate::clock::Clock;
@@ -24,8 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 keys! {
-    /// Writes events into files of a directory. `sink.serializer` (`text`, `header_and_text`) says how; its keys are
-    /// `sink.serializer.<key>`.
+    /// Writes events into files of a directory.
     pub struct FileRollConfig = "org.apache.flume.sink.RollingFileSink" {
         /// The directory, which must exist.
         "sink.directory" => directory: PathBuf,
@@ -34,6 +33,8 @@ keys! {
         /// Events in one transaction, as Flume checks it against the channel's `transactionCapacity`; more may be taken at
         /// once.
         "sink.batchSize" => batch_size: Count = "100",
+        /// How an event is written. The serializer's own keys are `sink.serializer.<key>`.
+        "sink.serializer" => serializer: SerializerType = "text",
         /// How files are named: by the start of the sink, or by the second they begin in.
         "sink.pathManager" => path_manager: PathManager = "default",
         /// What file names begin with.
@@ -69,9 +70,9 @@ const LEASE_BYTES: u64 = 4 << 20;
 const COMMITS_MAX: usize = 16;
 
 fn read(scope: &mut Scope<'_>) -> Option<Box<dyn StartSink>> {
-    let serializer = serializer::read(scope, "sink.serializer");
     let config = FileRollConfig::read(scope)?;
-    Some(Box::new(StartFileRoll { config, serializer: serializer? }))
+    let serializer = config.serializer.read(&mut scope.nested("sink.serializer."))?;
+    Some(Box::new(StartFileRoll { config, serializer }))
 }
 
 #[derive(Debug)]

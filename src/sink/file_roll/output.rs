@@ -1,8 +1,8 @@
 //! One file while it is written: events go in as a whole lease or not at all, and count when they are synced.
 
 use super::names::Names;
-use super::serializer::Serializer;
 use crate::event::Event;
+use crate::sink::serializer::Serializer;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
