@@ -5,10 +5,19 @@ use std::time::Duration;
 use tailwater::clock::Clock;
 
 /// Stands still until somebody turns it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HandClock {
     turned_ms: AtomicU64,
     began_ms: AtomicU64,
+}
+
+/// 2026-01-01, so that a wall clock is plausible.
+const BEGAN_MS: u64 = 1_767_225_600_000;
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self { turned_ms: AtomicU64::new(0), began_ms: AtomicU64::new(BEGAN_MS) }
+    }
 }
 
 impl HandClock {
