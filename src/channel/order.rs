@@ -141,7 +141,7 @@ mod tests {
         order.settle(9..10);
         order.put_back(9..10);
         assert_eq!((order.held(), order.first_free()), (0, None), "what is settled stays so");
-        let resumed = Order::resume(order.next(), [0..9].into_iter().collect());
+        let resumed = Order::resume(order.next(), std::iter::once(0..9).collect());
         assert_eq!(
             (resumed.unsettled(), resumed.held(), resumed.first_free()),
             (1, 0, Some(9..10))

@@ -115,7 +115,41 @@ impl Committer {
                 self.hand_over(more)?;
             }
             if self.closing.is_some() {
-                return self.sync();
+                self.sync()?;
+                return self.write_last();
+            }
+        }
+    }
+
+    /// An orderly end: a frame that says of all others that they are durable, so that damage among the last of them is
+    /// told from a torn end.
+    fn write_last(&mut self) -> Result<(), String> {
+        let mut group = Group::default();
+        let meta = encode_ranges(std::iter::empty());
+        let encoded = Encoded { crc: crc32c::crc32c(&meta), meta, bodies: Bytes::new() };
+        if !self.writer.fits(&group, encoded.length()) {
+            return self.writer.seal();
+        }
+        self.writer.place(
+            &mut group,
+            Kind::Settled,
+            0,
+            encoded,
+            Done::Settled(Vec::new(), Vec::new()),
+        );
+        self.write_group(group)?;
+        self.sync()
+    }
+
+    fn write_group(&mut self, group: Group) -> Result<(), String> {
+        match self.writer.write(group) {
+            Ok(written) => {
+                self.unsynced.push(written);
+                Ok(())
+            }
+            Err((group, why)) => {
+                group.refuse(&self.broken(&why));
+                Err(why)
             }
         }
     }
@@ -123,7 +157,7 @@ impl Committer {
     /// Waits for something to do. True when there will be nothing any more.
     fn await_request(&mut self) -> Result<bool, String> {
         let wants_segment = !self.waiting.is_empty() || !self.settling.1.is_empty();
-        if wants_segment && self.shared.lock().segments.is_free_viewed() {
+        if wants_segment && self.shared.lock().is_spare_viewed() {
             return match self.requests.recv_timeout(VIEWED_WAIT) {
                 Ok(request) => Ok(self.accept(request)),
                 Err(RecvTimeoutError::Timeout) => Ok(false),
@@ -183,13 +217,7 @@ impl Committer {
         if group.is_empty() {
             return Ok(false);
         }
-        match self.writer.write(group) {
-            Ok(written) => self.unsynced.push(written),
-            Err((group, why)) => {
-                group.refuse(&self.broken(&why));
-                return Err(why);
-            }
-        }
+        self.write_group(group)?;
         Ok(true)
     }
 
@@ -254,6 +282,9 @@ impl Committer {
             }
             // R4: events leave the reserve alone; positions alone, which are small, may use it.
             let leave = if alone { 0 } else { RESERVE };
+            if self.shared.lock().spare() < leave {
+                break;
+            }
             if !self.writer.fits(group, length) && !self.next_segment(group, leave)? {
                 break;
             }
@@ -286,17 +317,11 @@ impl Committer {
         let slot = {
             let mut state = self.shared.lock();
             self.shared.forget_spent(&state);
-            if state.spare() <= leave { None } else { state.segments.take_free() }
+            state.take_spare(leave)
         };
         let Some(slot) = slot else { return Ok(false) };
         if !group.is_empty() {
-            match self.writer.write(std::mem::take(group)) {
-                Ok(written) => self.unsynced.push(written),
-                Err((group, why)) => {
-                    group.refuse(&self.broken(&why));
-                    return Err(why);
-                }
-            }
+            self.write_group(std::mem::take(group))?;
         }
         self.sync()?;
         self.writer.roll(slot)?;
@@ -307,8 +332,8 @@ impl Committer {
         ChannelError::Broken { channel: self.shared.name.clone(), why: why.to_owned() }
     }
 
-    /// Refuses everything from now on, and answers what is still open.
-    fn end(mut self, served: &Result<(), String>) {
+    /// Refuses everything from now on, and answers what is still open. The error is why the disk failed.
+    pub fn end(mut self, served: &Result<(), String>) {
         let error = match served {
             Ok(()) => {
                 self.shared.end(End::Closed);

@@ -48,7 +48,7 @@ impl Finisher {
     /// Lets takers see it, and putters the room it made. What is to be answered is handed back.
     fn publish(&self, groups: Vec<Written>) -> Vec<Promise> {
         let mut answers = Vec::new();
-        let (mut available, mut room) = (false, false);
+        let mut available = false;
         let mut state = self.shared.lock();
         for (header, offset, done) in groups.into_iter().flat_map(|group| group.frames) {
             state.segments.current_mut().note(&header, offset);
@@ -61,7 +61,6 @@ impl Finisher {
                 }
                 Done::Settled(ranges, promises) => {
                     state.settle(&ranges);
-                    room = true;
                     answers.extend(promises);
                 }
             }
@@ -70,9 +69,8 @@ impl Finisher {
         if available {
             self.shared.available.notify_all();
         }
-        if room {
-            self.shared.room.notify_all();
-        }
+        // What was coming is there, or something was settled: either may make room.
+        self.shared.room.notify_all();
         answers
     }
 

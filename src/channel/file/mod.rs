@@ -8,6 +8,7 @@
 //! has every byte and the argument for each half-written state.
 
 mod committer;
+mod files;
 mod finish;
 mod frame;
 mod keys;
@@ -99,19 +100,30 @@ impl FileChannel {
 
     /// Why there is no room for a frame of `bytes` with `events`, if there is none.
     fn lacks_room(&self, state: &State, events: u64, bytes: u64) -> Option<String> {
+        // Positions alone are small, and a source that is held up must still be able to say where.
+        if events == 0 {
+            return None;
+        }
         if let Some(capacity) = self.limits.events {
             let held = state.order.unsettled() + state.coming_events;
-            if events > 0 && held > 0 && held + events > capacity {
+            if held > 0 && held + events > capacity {
                 return Some(format!("it holds {held} of {capacity} events (`capacity`)"));
             }
         }
         let current = state.segments.current();
         // R4: the reserve is not for puts. The end of each segment may stay empty, if the next frame is large.
-        let free = u64::try_from(state.spare().saturating_sub(RESERVE)).unwrap_or(0);
-        let each = state.frame_bytes_max().saturating_sub(bytes.min(state.frame_bytes_max() / 2));
-        let here = (current.slot.size - current.length).saturating_sub(stride(0));
-        let room = if free > 0 { here.saturating_sub(bytes) + free * each } else { here };
-        (state.coming_bytes + bytes > room.max(here)).then(|| {
+        let spare = state.spare();
+        let free = wide(spare.saturating_sub(RESERVE));
+        let here = if spare < RESERVE { 0 } else { current.slot.size - current.length };
+        let here = here.saturating_sub(stride(0));
+        let largest = state.frame_bytes_max();
+        let room = here.saturating_sub(bytes) + free * (largest - bytes.min(largest / 2));
+        let fits = if state.coming_bytes == 0 {
+            bytes <= here || free > 0
+        } else {
+            state.coming_bytes + bytes <= here.max(room)
+        };
+        (!fits).then(|| {
             let capacity = state.gauges(None).capacity_bytes;
             format!(
                 "{} events take all of its {capacity} bytes (`capacityBytes`) but for the reserve",
@@ -269,7 +281,6 @@ impl Channel for FileChannel {
         }
         self.counters.event_put_attempt.add(batch.len());
         let events = wide(batch.len());
-        // Positions alone always pass: they are small, and a source that is held up must still be able to say where.
         let starved = if events > 0 { self.lacks_space() } else { None };
         let blocked = |state: &mut State| {
             state.end.is_none()

@@ -1,9 +1,10 @@
 //! Opening a file channel: locks, files reserved, what they say replayed, the committer started.
 
 use super::committer::Committer;
+use super::files::Files;
 use super::payload::Snapshot;
 use super::replay::{Cut, Replayed, replay, settled_below};
-use super::segments::{Life, Segments, Slot};
+use super::segments::{Life, Segments};
 use super::state::{Shared, State};
 use super::writer::Writer;
 use super::{FileChannel, Limits};
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Where segments are kept, and the locks of all directories.
-type Directories = (Vec<Arc<dyn Directory>>, Vec<Held>);
+/// Where the list is kept, where the segments are, and the locks of all.
+type Directories = (Arc<dyn Directory>, Vec<Arc<dyn Directory>>, Vec<Held>);
 
 /// The smallest segment, in bytes: what a snapshot needs, many times.
 pub(super) const SEGMENT_BYTES_MIN: u64 = 64 << 10;
@@ -75,16 +76,24 @@ impl Opening {
         storage: &dyn Storage,
         context: &Context,
     ) -> Result<(FileChannel, Committer), StartError> {
-        let (data, locks) = self.directories(storage)?;
-        let slots = self.slots(&data)?;
+        let (check, data, locks) = self.directories(storage)?;
+        let mut files = Files::find(check.as_ref(), &data)?;
         let cut = published(&self.checkpoint_dir);
         let unreadable = |why| {
             let what = format!("the channel cannot be read: {why}");
             StartError::transient(what, "mend or mount the disk; nothing was changed")
         };
-        let replayed = match replay(slots.clone(), cut).map_err(unreadable)? {
-            Some(replayed) => replayed,
-            None => Replayed { free: slots, ..Replayed::from(Snapshot::new(), 0) },
+        let replayed = replay(files.slots(), cut, files.channel()).map_err(unreadable)?;
+        if let Some(replayed) = &replayed {
+            files.belong_to(replayed.snapshot.id)?;
+        }
+        let made = files.make(self.segment_bytes, self.capacity_bytes)?;
+        let replayed = match replayed {
+            Some(replayed) => Replayed { free: [replayed.free, made].concat(), ..replayed },
+            None => Replayed {
+                free: files.slots(),
+                ..Replayed::from(Snapshot::new(files.channel()), 0)
+            },
         };
         let (index, sealed) = (replayed.index, replayed.sealed);
         let state = state_of(replayed, &data, context);
@@ -94,6 +103,7 @@ impl Opening {
             let what = format!("the channel cannot be written: {why}");
             StartError::transient(what, "mend the disk, or make room")
         })?;
+        files.list(shared.lock().id)?;
         forget_published(&self.checkpoint_dir);
         let counters = Arc::new(ChannelCounters::default());
         context.teller.register(counters.clone());
@@ -129,64 +139,13 @@ impl Opening {
             locks.push(held);
             refuse_flumes(dir.as_ref())?;
         }
-        Ok((data, locks))
+        Ok((check, data, locks))
     }
 
     fn directory(storage: &dyn Storage, path: &Path) -> Result<Arc<dyn Directory>, StartError> {
         storage.directory(path.to_path_buf()).map_err(|e| {
             StartError::transient(at(path, &e), "make the directory for this user, or name another")
         })
-    }
-
-    /// The channel's files: those that are there, and new ones up to the capacity. All blocks are reserved here, so that
-    /// a full disk is an error now and never while the channel runs.
-    fn slots(&self, data: &[Arc<dyn Directory>]) -> Result<Vec<Arc<Slot>>, StartError> {
-        let mut slots = BTreeMap::new();
-        for dir in data {
-            let names = dir.list().map_err(|e| {
-                StartError::transient(at(dir.path(), &e), "give this user the right to read it")
-            })?;
-            for name in names {
-                let number = name
-                    .strip_prefix("segment-")
-                    .and_then(|n| n.strip_suffix(".tw"))
-                    .and_then(|n| n.parse::<u32>().ok());
-                let Some(number) = number else { continue };
-                let path = dir.path().join(&name);
-                let slot = dir.open(&name).and_then(|file| Slot::new(number, path.clone(), file));
-                let slot = slot.map_err(|e| {
-                    StartError::transient(at(&path, &e), "give this user the right to write it")
-                })?;
-                slots.insert(number, Arc::new(slot));
-            }
-        }
-        let mut have: u64 = slots.values().map(|slot| slot.size).sum();
-        let mut number = 0;
-        while have + self.segment_bytes <= self.capacity_bytes {
-            while slots.contains_key(&number) {
-                number += 1;
-            }
-            let dir = &data[usize::try_from(number).unwrap_or(0) % data.len()];
-            let name = format!("segment-{number}.tw");
-            let path = dir.path().join(&name);
-            let made = dir
-                .create(&name, self.segment_bytes)
-                .and_then(|file| Slot::new(number, path.clone(), file));
-            let slot = made.map_err(|e| {
-                let what = format!(
-                    "the channel's {} bytes cannot be reserved: {}",
-                    self.capacity_bytes,
-                    at(&path, &e)
-                );
-                StartError::transient(what, "make room, or lower `capacityBytes`")
-            })?;
-            have += slot.size;
-            slots.insert(number, Arc::new(slot));
-        }
-        for dir in data {
-            dir.sync().map_err(|e| StartError::transient(at(dir.path(), &e), "mend the disk"))?;
-        }
-        Ok(slots.into_values().collect())
     }
 }
 

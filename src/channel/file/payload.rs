@@ -203,9 +203,9 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The state of a channel that is new.
-    pub(super) fn new() -> Self {
-        Self { id: uuid::Uuid::new_v4(), ..Self::default() }
+    /// The state of a channel that is new, or of which no more than its identity is known.
+    pub(super) fn new(id: Option<uuid::Uuid>) -> Self {
+        Self { id: id.unwrap_or_else(uuid::Uuid::new_v4), ..Self::default() }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

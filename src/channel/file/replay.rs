@@ -47,8 +47,13 @@ struct Gone {
     slot: Option<Arc<Slot>>,
 }
 
-/// What the files add up to; `None` when none of them was ever used. Nothing behind `cut` is believed.
-pub(super) fn replay(slots: Vec<Arc<Slot>>, cut: Cut) -> Result<Option<Replayed>, String> {
+/// What the files add up to; `None` when none of them was ever used. Nothing behind `cut` is
+/// believed. `channel` is the identity that the list of files has.
+pub(super) fn replay(
+    slots: Vec<Arc<Slot>>,
+    cut: Cut,
+    channel: Option<uuid::Uuid>,
+) -> Result<Option<Replayed>, String> {
     let (mut began, mut blank) = (Vec::new(), Vec::new());
     for slot in slots {
         let behind =
@@ -61,9 +66,9 @@ pub(super) fn replay(slots: Vec<Arc<Slot>>, cut: Cut) -> Result<Option<Replayed>
         }
     }
     began.sort_by_key(|began| began.header.generation);
-    let Some(newest) = began.pop() else { return without_snapshot(blank) };
+    let Some(newest) = began.pop() else { return without_snapshot(blank, channel) };
     let mut replayed = Replayed::from(newest.snapshot, newest.header.index + 1);
-    let gone = replayed.older(began, &mut blank);
+    let gone = replayed.older(began, &mut blank, newest.header.generation);
     replayed.follow(&newest.slot, newest.header.generation, cut)?;
     // A segment that was begun after the newest good snapshot, whose own snapshot is bad though frames follow it.
     while cut.is_none() {
@@ -87,8 +92,11 @@ fn snapshot_of(slot: &Arc<Slot>) -> Option<(Header, Snapshot)> {
 }
 
 /// No snapshot is good: a channel that was never used, or was cut off in the very beginning; or damage in every segment.
-/// Then all frames that can be found are taken in, under a new identity (R7).
-fn without_snapshot(slots: Vec<Arc<Slot>>) -> Result<Option<Replayed>, String> {
+/// Then all frames that can be found are taken in, under the identity that is known, or else a new one (R7).
+fn without_snapshot(
+    slots: Vec<Arc<Slot>>,
+    channel: Option<uuid::Uuid>,
+) -> Result<Option<Replayed>, String> {
     let (mut used, mut free): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
     for slot in slots {
         match first_generation(&slot)? {
@@ -100,7 +108,7 @@ fn without_snapshot(slots: Vec<Arc<Slot>>) -> Result<Option<Replayed>, String> {
         return Ok(None);
     }
     used.sort_by_key(|(generation, _)| *generation);
-    let mut replayed = Replayed::from(Snapshot::new(), 0);
+    let mut replayed = Replayed::from(Snapshot::new(channel), 0);
     for (generation, slot) in used {
         replayed.follow(&slot, generation, None)?;
         replayed.snapshot.segments.clear();
@@ -163,7 +171,7 @@ impl Replayed {
     /// The older segments that the snapshot lists; what it does not list is free. One whose own snapshot is damaged is
     /// taken at the word of the newer one, and its frames are read from behind the damage. The answer is what is listed and
     /// not there, with the file that has something else in it.
-    fn older(&mut self, began: Vec<Began>, blank: &mut Vec<Arc<Slot>>) -> Vec<Gone> {
+    fn older(&mut self, began: Vec<Began>, blank: &mut Vec<Arc<Slot>>, newest: u64) -> Vec<Gone> {
         let mut gone = Vec::new();
         let mut times = BTreeMap::new();
         let mut slots = BTreeMap::new();
@@ -172,7 +180,10 @@ impl Replayed {
             slots.insert(began.slot.number, (Some(began.header.generation), began.slot));
         }
         for listed in self.snapshot.segments.clone() {
-            let at = blank.iter().position(|slot| slot.number == listed.slot);
+            // One whose events were all settled may have been begun anew since.
+            let is_it =
+                |slot: &Arc<Slot>| slot.number == listed.slot && !has_frames_of(slot, newest + 1);
+            let at = blank.iter().position(is_it);
             let known = slots.remove(&listed.slot).or(at.map(|at| (None, blank.remove(at))));
             match known {
                 Some((found, slot)) if found.is_none_or(|g| g == listed.generation) => {

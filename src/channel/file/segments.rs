@@ -7,6 +7,7 @@ use super::frame::{Header, Kind};
 use super::open::SEGMENT_BYTES_MIN;
 use super::payload::{Listed, Snapshot};
 use crate::event::Sequence;
+use crate::ranges::RangeSet;
 use crate::storage::File;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -123,8 +124,8 @@ pub(super) struct Segments {
     pub(super) generation: u64,
 }
 
-/// R4: free segments that puts leave alone, so that settling, which writes too, can always go on: one to write in when the
-/// current one is full, one to go on to from there, which frees the one before, since it holds no events.
+/// R4: spare segments below which nothing is put, so that settling, which writes too, can always go on: one to write in when
+/// the current one is full, one to go on to from there, which leaves the one before without events and so spare.
 pub(super) const RESERVE: usize = 2;
 
 impl Segments {
@@ -138,16 +139,34 @@ impl Segments {
         self.lives.last_mut().expect("a channel has a current segment from its opening on")
     }
 
-    /// A free file that nobody has a view of (R11), taken out of the free ones: the one that was freed last, whose pages
-    /// are in memory and whose blocks are written.
-    pub(super) fn take_free(&mut self) -> Option<Arc<Slot>> {
-        let at = self.free.iter().rposition(|slot| !slot.is_viewed())?;
-        Some(self.free.remove(at))
+    /// A file to begin the next life in, which nobody has a view of (R11): the one that was freed last, whose pages are in
+    /// memory and whose blocks are written; else that of a life whose events are all settled, though the newest snapshot
+    /// still lists it (F3).
+    pub(super) fn take_free(&mut self, settled: &RangeSet) -> Option<Arc<Slot>> {
+        if let Some(at) = self.free.iter().rposition(|slot| !slot.is_viewed()) {
+            return Some(self.free.remove(at));
+        }
+        let usable = |life: &&Life| !life.slot.is_viewed() && life.slot.size >= SEGMENT_BYTES_MIN;
+        let at = self.spent(settled).find(|(_, life)| usable(life)).map(|(at, _)| at)?;
+        Some(self.lives.remove(at).slot)
     }
 
-    /// Whether a free file waits for its last view to go.
-    pub(super) fn is_free_viewed(&self) -> bool {
-        self.free.iter().any(|slot| slot.is_viewed())
+    /// The older lives whose events are all settled, and where they are among the lives.
+    fn spent(&self, settled: &RangeSet) -> impl Iterator<Item = (usize, &Life)> {
+        let older = self.lives.split_last().map_or(&[][..], |(_, older)| older);
+        let is_spent = |life: &Life| settled.contains_range(&(life.first..life.end));
+        older.iter().enumerate().filter(move |(_, life)| is_spent(life))
+    }
+
+    /// How many segments there are to begin the next lives in.
+    pub(super) fn spare(&self, settled: &RangeSet) -> usize {
+        self.free.len() + self.spent(settled).count()
+    }
+
+    /// Whether one of them waits for its last view to go.
+    pub(super) fn is_spare_viewed(&self, settled: &RangeSet) -> bool {
+        let free = self.free.iter().any(|slot| slot.is_viewed());
+        free || self.spent(settled).any(|(_, life)| life.slot.is_viewed())
     }
 
     /// The segments that a snapshot must list: those with events that `settled` does not have.

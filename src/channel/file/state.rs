@@ -3,14 +3,14 @@
 use super::frame::stride;
 use super::payload::Snapshot;
 use super::reader::{Place, Reader};
-use super::segments::Segments;
+use super::segments::{Life, Segments, Slot};
 use crate::channel::order::Order;
 use crate::channel::{ChannelError, ChannelGauges};
 use crate::event::{Batch, ComponentName, Positions, Sequence};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of bodies that are handed from put to take in memory; what comes beyond is read from the file.
 pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
@@ -78,10 +78,14 @@ impl Shared {
 
     /// Lets the reader's pages of segments go that nobody wants any more. One that is being read just now is kept.
     pub(super) fn forget_spent(&self, state: &State) {
-        let needed =
-            |generation| state.segments.lives.iter().any(|life| life.generation == generation);
+        let settled = state.order.settled();
+        let wanted = |life: &Life| !settled.contains_range(&(life.first..life.end));
+        let has = |generation| {
+            let lives = &mut state.segments.lives.iter();
+            lives.find(|life| life.generation == generation).is_some_and(wanted)
+        };
         if let Ok(mut reader) = self.reader.try_lock() {
-            reader.forget(needed);
+            reader.forget(has);
         }
     }
 
@@ -145,12 +149,22 @@ impl State {
         size.saturating_sub((2 * self.snapshot_bytes).max(SNAPSHOT_ROOM) + stride(0))
     }
 
-    /// Segments that are free, or will be when the next one begins with a snapshot that no longer lists them.
+    /// How many segments there are to begin the next lives in.
     pub(super) fn spare(&self) -> usize {
-        let older = self.segments.lives.split_last().map_or(&[][..], |(_, older)| older);
-        let settled = self.order.settled();
-        let spent = older.iter().filter(|life| settled.contains_range(&(life.first..life.end)));
-        self.segments.free.len() + spent.count()
+        self.segments.spare(self.order.settled())
+    }
+
+    /// Whether one of them waits for its last view to go.
+    pub(super) fn is_spare_viewed(&self) -> bool {
+        self.segments.is_spare_viewed(self.order.settled())
+    }
+
+    /// A file to begin the next life in, while more than `leave` are spare.
+    pub(super) fn take_spare(&mut self, leave: usize) -> Option<Arc<Slot>> {
+        if self.spare() <= leave {
+            return None;
+        }
+        self.segments.take_free(self.order.settled())
     }
 
     /// Counts ranges as settled and lets go of what they held in memory.

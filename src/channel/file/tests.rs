@@ -193,7 +193,7 @@ fn a_full_channel_refuses_puts_and_can_be_emptied_one_event_at_a_time_from_its_e
 fn a_put_waits_for_room_and_is_woken_by_a_settlement() {
     let dir = tempfile::tempdir().unwrap();
     let mut opening = opening(dir.path(), 6);
-    (opening.capacity_events, opening.keep_alive) = (Some(10), Duration::from_secs(600));
+    (opening.capacity_events, opening.keep_alive) = (Some(10), Duration::from_mins(10));
     let channel = opening.open(&Disk, &context()).unwrap();
     put(&channel, 0..10, 4);
     let other = channel.clone();

@@ -72,7 +72,7 @@ impl Writer {
             let current = state.segments.lives.last();
             let current = current.map(|life| (life.slot.clone(), life.generation, life.length));
             let go_on = current.is_some() && !sealed;
-            let free = if go_on { None } else { state.segments.take_free() };
+            let free = if go_on { None } else { state.take_spare(0) };
             (current, state.order.next(), free)
         };
         shared.know_durable(index);
@@ -146,12 +146,18 @@ impl Writer {
     /// Seals the current segment and begins the next. Everything written must be finished. R1: no frame goes into the new
     /// one before the seal is synced; R3: nor before its own snapshot is.
     pub(super) fn roll(&mut self, slot: Arc<Slot>) -> Result<(), String> {
+        self.seal()?;
+        self.begin(slot)
+    }
+
+    /// Ends the current segment, durably.
+    pub(super) fn seal(&mut self) -> Result<(), String> {
         let seal = self.header(Kind::Seal, b"");
         let sealed = self.slot.file.write_at(&[&seal.encode()], self.offset);
         let sealed = sealed.and_then(|()| self.slot.file.sync());
         sealed.map_err(|error| at(&self.slot.path, &error))?;
         self.shared.know_durable(self.index);
-        self.begin(slot)
+        Ok(())
     }
 
     /// Begins a segment with the channel's state as it is.
