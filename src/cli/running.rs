@@ -107,7 +107,7 @@ fn monitoring(surroundings: &Surroundings, teller: &Teller) -> Option<Listen> {
         _ => {
             let what = format!("flume.monitoring.type={wanted} cannot be had here");
             teller.tell(
-                Happening::warning("monitoring", what)
+                Happening::warning("monitoring-type", what)
                     .effect("nothing is reported there")
                     .next("use `http` or `prometheus`"),
             );
@@ -121,9 +121,12 @@ fn monitoring(surroundings: &Surroundings, teller: &Teller) -> Option<Listen> {
         Some(Err(_)) => {
             let port = port.unwrap_or_default();
             teller.tell(
-                Happening::error("monitoring", format!("flume.monitoring.port={port} is no port"))
-                    .effect("metrics are served on a free port of 127.0.0.1 only")
-                    .next("write a number up to 65535, and start again"),
+                Happening::error(
+                    "monitoring-port",
+                    format!("flume.monitoring.port={port} is no port"),
+                )
+                .effect("metrics are served on a free port of 127.0.0.1 only")
+                .next("write a number up to 65535, and start again"),
             );
             None
         }
