@@ -1,3 +1,5 @@
+//! The translation, row by row and rule by rule.
+
 use super::convert::Word;
 use super::table::{self, What};
 use super::{Placing, Translated, Weight, consumer, producer};
