@@ -15,6 +15,7 @@ mod conformance;
 mod describe;
 mod exec;
 mod interceptors;
+mod kafka_sink;
 mod netcat;
 mod pipeline;
 mod processor;

@@ -1,3 +1,5 @@
+//! Dead letters in files, through crashes, full disks and other people's hands.
+
 use super::{FileLetters, FileSettings};
 use crate::clock::SystemClock;
 use crate::deadletter::line::{Kept, Sender};
