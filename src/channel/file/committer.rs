@@ -45,14 +45,23 @@ pub struct Committer {
     writer: Writer,
     /// Puts that were let in and are not written.
     waiting: VecDeque<(Batch, Encoded, Promise)>,
-    /// Settlements that are not written, merged, and who waits for them.
-    settling: (RangeSet, Vec<Promise>),
+    /// Settlements that are not written.
+    settling: Settling,
     closing: Option<Promise>,
     /// Groups that are written and not synced.
     unsynced: Vec<Written>,
     syncer: Option<Syncer>,
     /// Names the channel among those of this process (R5).
     checkpoint_dir: PathBuf,
+}
+
+/// Settlements, merged, and who waits for them.
+#[derive(Default)]
+struct Settling {
+    ranges: RangeSet,
+    /// How many ranges they were when they were asked for.
+    asked: usize,
+    promises: Vec<Promise>,
 }
 
 /// The second thread.
@@ -78,7 +87,7 @@ impl Committer {
             teller,
             writer,
             waiting: VecDeque::new(),
-            settling: (RangeSet::new(), Vec::new()),
+            settling: Settling::default(),
             closing: None,
             unsynced: Vec::new(),
             syncer: None,
@@ -130,13 +139,8 @@ impl Committer {
         if !self.writer.fits(&group, encoded.length()) {
             return self.writer.seal();
         }
-        self.writer.place(
-            &mut group,
-            Kind::Settled,
-            0,
-            encoded,
-            Done::Settled(Vec::new(), Vec::new()),
-        );
+        let done = Done::Settled { ranges: Vec::new(), asked: 0, promises: Vec::new() };
+        self.writer.place(&mut group, Kind::Settled, 0, encoded, done);
         self.write_group(group)?;
         self.sync()
     }
@@ -156,7 +160,7 @@ impl Committer {
 
     /// Waits for something to do. True when there will be nothing any more.
     fn await_request(&mut self) -> Result<bool, String> {
-        let wants_segment = !self.waiting.is_empty() || !self.settling.1.is_empty();
+        let wants_segment = !self.waiting.is_empty() || !self.settling.promises.is_empty();
         if wants_segment && self.shared.lock().is_spare_viewed() {
             return match self.requests.recv_timeout(VIEWED_WAIT) {
                 Ok(request) => Ok(self.accept(request)),
@@ -191,10 +195,11 @@ impl Committer {
             }
             Request::Settle { ranges, promise } => {
                 // Merged, so that a thousand acknowledgements of neighbours are one range.
+                self.settling.asked += ranges.len();
                 for range in ranges {
-                    self.settling.0.insert(range);
+                    self.settling.ranges.insert(range);
                 }
-                self.settling.1.push(promise);
+                self.settling.promises.push(promise);
             }
             Request::Close { promise } => self.closing = Some(promise),
         }
@@ -259,17 +264,17 @@ impl Committer {
     }
 
     fn place_settled(&mut self, group: &mut Group) -> Result<(), String> {
-        if self.settling.1.is_empty() {
+        if self.settling.promises.is_empty() {
             return Ok(());
         }
-        let meta = encode_ranges(self.settling.0.iter());
+        let meta = encode_ranges(self.settling.ranges.iter());
         let encoded = Encoded { crc: crc32c::crc32c(&meta), meta, bodies: Bytes::new() };
         // R4: it may use the reserve.
         if !self.writer.fits(group, encoded.length()) && !self.next_segment(group, 0)? {
             return Ok(());
         }
-        let (ranges, promises) = std::mem::take(&mut self.settling);
-        let done = Done::Settled(ranges.iter().collect(), promises);
+        let Settling { ranges, asked, promises } = std::mem::take(&mut self.settling);
+        let done = Done::Settled { ranges: ranges.iter().collect(), asked, promises };
         self.writer.place(group, Kind::Settled, 0, encoded, done);
         Ok(())
     }
@@ -349,7 +354,7 @@ impl Committer {
         self.syncer = None;
         self.unsynced.drain(..).for_each(|group| group.refuse(&error));
         let puts = self.waiting.drain(..).map(|(.., promise)| promise);
-        for promise in puts.chain(self.settling.1.drain(..)) {
+        for promise in puts.chain(self.settling.promises.drain(..)) {
             promise.answer(Err(error.clone()));
         }
         for request in self.requests.try_iter() {

@@ -13,7 +13,12 @@ use std::sync::Arc;
 /// What becomes true when a frame is durable.
 pub(super) enum Done {
     Put(Batch, Promise),
-    Settled(Vec<Range<Sequence>>, Vec<Promise>),
+    Settled {
+        ranges: Vec<Range<Sequence>>,
+        /// How many ranges they were when they were asked for.
+        asked: usize,
+        promises: Vec<Promise>,
+    },
 }
 
 /// Makes what was written durable, and only then visible and answered.
@@ -59,8 +64,9 @@ impl Finisher {
                     available |= state.publish(batch, header.wall_ms);
                     answers.push(promise);
                 }
-                Done::Settled(ranges, promises) => {
+                Done::Settled { ranges, asked, promises } => {
                     state.settle(&ranges);
+                    state.coming_ranges -= asked;
                     answers.extend(promises);
                 }
             }
@@ -77,7 +83,7 @@ impl Finisher {
     /// A new segment's snapshot is durable: it is the current one, and what it does not list is free (R3).
     pub(super) fn begun(&self, slot: &Arc<Slot>, snapshot: &Snapshot, length: u64) {
         let mut state = self.shared.lock();
-        state.snapshot_bytes = length;
+        (state.snapshot_bytes, state.new_marks_bytes) = (length, 0);
         state.segments.begin(slot.clone(), &snapshot.segments, snapshot.next, length);
         self.shared.forget_spent(&state);
         drop(state);
@@ -89,7 +95,7 @@ impl Done {
     pub(super) fn refuse(self, error: &ChannelError) {
         match self {
             Self::Put(_, promise) => promise.answer(Err(error.clone())),
-            Self::Settled(_, promises) => {
+            Self::Settled { promises, .. } => {
                 for promise in promises {
                     promise.answer(Err(error.clone()));
                 }

@@ -26,7 +26,7 @@ mod writer;
 use crate::channel::order::rest;
 use crate::channel::{BatchLimit, Channel, ChannelError, ChannelGauges, Lease, Receipt, Settle};
 use crate::component::Context;
-use crate::event::{Batch, ComponentName, Positions, Sequence};
+use crate::event::{Batch, ComponentName, Origin, Positions, Sequence};
 use crate::status::counters::ChannelCounters;
 use crate::status::happening::{Happening, Teller};
 use crate::storage::{Directory, Held};
@@ -99,7 +99,19 @@ impl FileChannel {
     }
 
     /// Why there is no room for a frame of `bytes` with `events`, if there is none.
-    fn lacks_room(&self, state: &State, events: u64, bytes: u64) -> Option<String> {
+    fn lacks_room(
+        &self,
+        state: &State,
+        origin: &Origin,
+        events: u64,
+        bytes: u64,
+    ) -> Option<String> {
+        if state.too_many_inputs(origin) {
+            let inputs: usize = state.marks.values().map(|marks| marks.iter().len()).sum();
+            return Some(format!(
+                "it vouches for {inputs} inputs, as many as a segment has room for"
+            ));
+        }
         // Positions alone are small, and a source that is held up must still be able to say where.
         if events == 0 {
             return None;
@@ -164,7 +176,7 @@ impl FileChannel {
     fn put_in_halves(&self, batch: &Batch) -> Result<Receipt, ChannelError> {
         let half = batch.len() / 2;
         let mut first = batch.slice(0..half);
-        first.origin = crate::event::Origin::default();
+        first.origin = Origin::default();
         self.put(first)?.wait()?;
         self.put(batch.slice(half..batch.len()))
     }
@@ -284,7 +296,8 @@ impl Channel for FileChannel {
         let starved = if events > 0 { self.lacks_space() } else { None };
         let blocked = |state: &mut State| {
             state.end.is_none()
-                && (starved.is_some() || self.lacks_room(state, events, bytes).is_some())
+                && (starved.is_some()
+                    || self.lacks_room(state, &batch.origin, events, bytes).is_some())
         };
         let (mut state, _) = self
             .shared
@@ -294,7 +307,9 @@ impl Channel for FileChannel {
         if let Some(error) = self.shared.ended(&state) {
             return Err(error);
         }
-        if let Some(detail) = starved.or_else(|| self.lacks_room(&state, events, bytes)) {
+        if let Some(detail) =
+            starved.or_else(|| self.lacks_room(&state, &batch.origin, events, bytes))
+        {
             self.counters.put_error.add(1);
             let waited = self.limits.keep_alive.as_secs();
             let detail = format!("{detail}, and nothing changed within {waited} s (`keep-alive`)");
@@ -417,7 +432,14 @@ impl Settle for Settling {
             self.put_back(range);
         }
         let events: u64 = done.iter().map(|range| range.end - range.start).sum();
-        let receipt = self.shared.request_settle(&self.requests, done.to_vec())?;
+        let requested = self.shared.request_settle(&self.requests, done.to_vec());
+        if let Err(ChannelError::Full { .. }) = &requested {
+            // They are delivered again: what cannot be remembered cannot be settled.
+            for range in done {
+                self.put_back(range.clone());
+            }
+        }
+        let receipt = requested?;
         self.counters.event_take_success.add(usize::try_from(events).unwrap_or(usize::MAX));
         Ok(receipt)
     }
@@ -436,9 +458,18 @@ impl Shared {
         ranges: Vec<Range<Sequence>>,
     ) -> Result<Receipt, ChannelError> {
         let closed = ChannelError::Closed { channel: self.name.clone() };
-        if let Some(error) = self.ended(&self.lock()) {
+        let mut state = self.lock();
+        if let Some(error) = self.ended(&state) {
             return Err(error);
         }
+        if let Some(known) = state.too_scattered(&ranges) {
+            let detail = format!(
+                "it remembers {known} settled ranges with others between them; settle those first"
+            );
+            return Err(ChannelError::Full { channel: self.name.clone(), detail });
+        }
+        state.coming_ranges += ranges.len();
+        drop(state);
         let (promise, receipt) = Receipt::pending(closed.clone());
         requests.send(Request::Settle { ranges, promise }).map_err(|_| closed)?;
         Ok(receipt)

@@ -195,7 +195,9 @@ fn state_of(replayed: Replayed, data: &[Arc<dyn Directory>], context: &Context) 
         coming_bytes: 0,
         put_at,
         damaged,
+        coming_ranges: 0,
         snapshot_bytes: 0,
+        new_marks_bytes: 0,
         end: None,
     }
 }

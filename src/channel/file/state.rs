@@ -6,7 +6,7 @@ use super::reader::{Place, Reader};
 use super::segments::{Life, Segments, Slot};
 use crate::channel::order::Order;
 use crate::channel::{ChannelError, ChannelGauges};
-use crate::event::{Batch, ComponentName, Positions, Sequence};
+use crate::event::{Batch, ComponentName, Origin, Positions, Sequence};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,15 @@ pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
 
 /// Bytes of a segment that are kept for its snapshot at least.
 const SNAPSHOT_ROOM: u64 = 8 << 10;
+
+/// Ranges of settled events with holes between them at most; and never so many that a snapshot of them takes more than an
+/// eighth of a segment. Each lease makes one hole at most, unless it is settled in pieces.
+const HOLES_MAX: usize = 1 << 16;
+const HOLES_PART: u64 = 8;
+/// Bytes that an input adds to a snapshot, besides its name and evidence.
+const MARK_BYTES: u64 = 64;
+/// Inputs are vouched for until a snapshot of them takes one part of so many of a segment.
+const MARKS_PART: u64 = 4;
 
 /// Shared by all.
 pub(super) struct Shared {
@@ -47,8 +56,12 @@ pub(super) struct State {
     /// Moments of puts, one now and then: what the age of the oldest event is read from.
     pub(super) put_at: BTreeMap<Sequence, i64>,
     pub(super) damaged: u64,
+    /// Ranges on their way to the committer.
+    pub(super) coming_ranges: usize,
     /// Bytes of the newest snapshot.
     pub(super) snapshot_bytes: u64,
+    /// Bytes by which inputs that it does not have will make the next one longer.
+    pub(super) new_marks_bytes: u64,
     pub(super) end: Option<End>,
 }
 
@@ -149,6 +162,30 @@ impl State {
         size.saturating_sub((2 * self.snapshot_bytes).max(SNAPSHOT_ROOM) + stride(0))
     }
 
+    /// How many ranges `done` adds to what must be remembered, if they are too many. Those that adjoin what is settled add
+    /// nothing, so that the oldest events can always be settled.
+    pub(super) fn too_scattered(&self, done: &[Range<Sequence>]) -> Option<usize> {
+        let settled = self.order.settled();
+        let adjoins = |range: &&Range<Sequence>| {
+            range.start.checked_sub(1).is_none_or(|before| settled.contains(before))
+                || settled.contains(range.end)
+        };
+        let added = done.iter().filter(|range| !adjoins(range)).count();
+        let entry = HOLES_PART * 16;
+        let most = usize::try_from(self.segments.current().slot.size / entry).unwrap_or(HOLES_MAX);
+        let known = settled.iter().len() + self.coming_ranges;
+        (added > 0 && known + added > most.min(HOLES_MAX)).then_some(known)
+    }
+
+    /// Whether the marks of a batch's inputs would make a snapshot too long for its segment.
+    pub(super) fn too_many_inputs(&self, origin: &Origin) -> bool {
+        let most = self.segments.current().slot.size / MARKS_PART;
+        let known = origin.source.as_ref().and_then(|source| self.marks.get(&source.name));
+        let is_new = |input: &str| known.is_none_or(|known| known.get(input).is_none());
+        self.snapshot_bytes + self.new_marks_bytes > most
+            && origin.parts.iter().any(|part| is_new(&part.input))
+    }
+
     /// How many segments there are to begin the next lives in.
     pub(super) fn spare(&self) -> usize {
         self.segments.spare(self.order.settled())
@@ -193,7 +230,14 @@ impl State {
         const MOMENTS_MAX: usize = 4096;
         let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if let Some(source) = &batch.origin.source {
-            self.marks.entry(source.name.clone()).or_default().add(&batch.origin);
+            let marks = self.marks.entry(source.name.clone()).or_default();
+            for part in &batch.origin.parts {
+                if marks.get(&part.input).is_none() {
+                    let named = part.input.len() + part.evidence.len();
+                    self.new_marks_bytes += MARK_BYTES + u64::try_from(named).unwrap_or(0);
+                }
+            }
+            marks.add(&batch.origin);
         }
         if events == 0 {
             return false;

@@ -298,3 +298,55 @@ fn any_bytes_in_the_files_open_or_are_refused_and_never_panic() {
         }
     }
 }
+
+#[test]
+fn settlements_full_of_holes_are_bounded_and_the_oldest_events_can_always_be_settled() {
+    let dir = tempfile::tempdir().unwrap();
+    let channel = open(dir.path(), 8);
+    for first in (0..3000).step_by(100) {
+        put(&channel, first..first + 100, 8);
+    }
+    let lease = take(&channel, 3000).unwrap();
+    let every_other: Vec<_> = (0..1500).map(|n| 2 * n + 1..2 * n + 2).collect();
+    let refused = lease.settle(&every_other).map(drop).unwrap_err();
+    assert!(matches!(refused, ChannelError::Full { .. }), "{refused}");
+    let lease = take(&channel, 3000).unwrap();
+    assert_eq!(lease.len(), 3000, "what could not be remembered is handed out again");
+    lease.settle(&every_other[..400]).unwrap().wait().unwrap();
+    drop(channel);
+    let channel = open(dir.path(), 8);
+    let expected: Vec<_> = (0..3000).filter(|n| n % 2 == 0 || *n > 800).collect();
+    assert_eq!(drain(&channel), expected);
+}
+
+#[test]
+fn a_source_with_more_inputs_than_a_snapshot_has_room_for_is_told_and_nothing_breaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let channel = open(dir.path(), 6);
+    let of = |input: usize, range| {
+        let mut origin = origin(range);
+        origin.parts[0].input = format!("{input:0>100}").into();
+        origin
+    };
+    let (mut inputs, mut refused) = (0, None);
+    while refused.is_none() {
+        // Every segment begins with all of them, so what is put is taken out again at once.
+        match channel.put(batch(&numbered(0..10, 100), of(inputs, 0..10))) {
+            Ok(receipt) => receipt.wait().unwrap(),
+            Err(error) => refused = Some(error.to_string()),
+        }
+        assert!(drain(&channel).len() <= 10);
+        inputs += 1;
+    }
+    let refused = refused.unwrap();
+    assert!(inputs > 50 && refused.contains("inputs"), "{refused} after {inputs}");
+    channel.put(batch(&numbered(0..1, 4), of(0, 10..20))).unwrap().wait().unwrap();
+    let mut forgotten = origin(0..0);
+    forgotten.parts.clear();
+    forgotten.forgotten = (1..inputs).map(|input| format!("{input:0>100}").into()).collect();
+    channel.put(Batch::position_only(forgotten)).unwrap().wait().unwrap();
+    drop(channel);
+    let channel = open(dir.path(), 6);
+    channel.put(batch(&numbered(0..1, 4), of(inputs, 0..10))).unwrap().wait().unwrap();
+    assert_eq!(channel.vouched(&"r1".into()).iter().len(), 2);
+}
