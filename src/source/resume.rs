@@ -123,9 +123,9 @@ impl Vouched {
     }
 
     /// What every channel must be told before anything else, so that all of them have at least what is done, and know the
-    /// source. Empty where they have and do.
+    /// source. Empty where they `have` and do: a channel that forgets has less than is remembered of it elsewhere.
     #[must_use]
-    pub fn catch_up(&self) -> Vec<Part> {
+    pub fn catch_up(&self, have: &Self) -> Vec<Part> {
         let mut parts = Vec::new();
         for input in self.inputs() {
             let done = self.done(&input);
@@ -133,7 +133,7 @@ impl Vouched {
                 let mark = c.positions.get(&input);
                 mark.is_some_and(|m| done.iter().all(|r| m.ranges.contains_range(&r)))
             };
-            if !self.channels.iter().all(has) {
+            if !have.channels.iter().all(has) {
                 let none: Evidence = Evidence::from([]);
                 parts.extend(done.iter().map(|range| Part {
                     evidence: self.evidence(&input, range.end).unwrap_or(&none).clone(),
@@ -142,7 +142,7 @@ impl Vouched {
                 }));
             }
         }
-        if !self.channels.iter().all(ChannelMarks::is_known) {
+        if !have.channels.iter().all(ChannelMarks::is_known) {
             parts.push(Part { input: KNOWN.into(), range: 0..0, evidence: Evidence::from([]) });
         }
         parts
@@ -294,12 +294,12 @@ mod tests {
         let mut new = had_nothing.clone();
         new.channels[1].positions = Positions::new();
         assert_eq!(new.position("f@0"), 50, "it begins where the others are");
-        let told = new.catch_up();
+        let told = new.catch_up(&new);
         assert_eq!(told.iter().map(|p| &*p.input).collect::<Vec<_>>(), ["f@0", KNOWN]);
         let source = Some(crate::event::SourceId { name: "r1".into(), plan: 1 });
         let origin = Origin { source, parts: told, ..Origin::default() };
         new.channels[1].positions.add(&origin);
-        assert_eq!((new.position("f@0"), new.catch_up().len()), (50, 0));
+        assert_eq!((new.position("f@0"), new.catch_up(&new).len()), (50, 0));
     }
 
     #[test]
@@ -338,6 +338,6 @@ mod tests {
         assert_eq!(turned.position("f@0"), 0, "nobody knows how the marks were made");
         turned.marks_before = Some(Marks::Union);
         assert_eq!(turned.position("f@0"), 40);
-        assert_eq!(turned.catch_up()[0].range, 0..40);
+        assert_eq!(turned.catch_up(&turned)[0].range, 0..40);
     }
 }

@@ -9,6 +9,9 @@
 mod load;
 mod properties;
 mod random;
+#[path = "../support/mod.rs"]
+mod support;
+mod taildir;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -31,6 +34,11 @@ const FUZZERS: &[Fuzzer] = &[
         name: "properties",
         what: "the parser reads what java.util.Properties reads",
         run: properties::run,
+    },
+    Fuzzer {
+        name: "taildir",
+        what: "each line once, however its file is rotated and the agent killed",
+        run: taildir::run,
     },
 ];
 

@@ -66,10 +66,12 @@ impl ListChannel {
         state.durable = (state.durable + frames).min(state.frames.len());
     }
 
-    /// A sink has settled everything.
-    pub fn settle_all(&self) {
+    /// A sink has settled everything. Answers how many events were settled before.
+    pub fn settle_all(&self) -> usize {
         let mut state = self.lock();
+        let before = state.frames[..state.settled].iter().map(Batch::len).sum();
         state.settled = state.frames.len();
+        before
     }
 
     /// What a new process finds of it.

@@ -39,12 +39,20 @@ struct Beginning<'a> {
     moved: Vec<(PathBuf, u64, u64)>,
 }
 
+/// A source that has begun.
+pub(super) struct Begun {
+    pub(super) files: Files,
+    pub(super) position_files: PositionFiles,
+    /// What counts of a channel until it has taken what it was told at the start.
+    pub(super) memory: Memory,
+}
+
 /// Finds where every file goes on, tells the channels what they lack, and accepts the position file.
 pub(super) fn begin(
     settings: &Arc<Settings>,
     context: &Context,
     out: &mut ChannelProcessor,
-) -> Result<(Files, PositionFiles), StartError> {
+) -> Result<Begun, StartError> {
     let shown = settings.position_file.display();
     let unusable = |error: io::Error| {
         StartError::transient(
@@ -55,7 +63,8 @@ pub(super) fn begin(
     let name = context.name.as_str();
     let (mut position_files, found) =
         PositionFiles::open(&settings.position_file, name).map_err(unusable)?;
-    let vouched = remembered(out.taken(), found.memory.as_ref());
+    let taken = out.taken();
+    let mut vouched = remembered(taken.clone(), found.memory.as_ref());
     let entries = entries(settings, context, &found)?;
     let mut beginning = Beginning {
         files: Files::new(settings.clone(), context.clock.clone(), context.teller.clone()),
@@ -74,7 +83,7 @@ pub(super) fn begin(
         StartError::transient(failure.to_string(), "see the channel")
     };
     out.resume(&vouched);
-    let mut parts = vouched.catch_up();
+    let mut parts = vouched.catch_up(&taken);
     parts.append(&mut files.parts);
     // What is forgotten must not be told as done.
     parts.retain(|part| !forgotten.contains(&part.input));
@@ -83,10 +92,11 @@ pub(super) fn begin(
         out.put_position(&origin).map_err(not_durable)?;
         // The position file is accepted only when what follows from it is durable.
         out.flush().map_err(not_durable)?;
+        vouched.channels.iter_mut().for_each(|channel| channel.positions.add(&origin));
     }
-    let memory = memory_of(&out.vouched());
+    let memory = memory_of(&vouched);
     position_files.accept(&memory).map_err(unusable)?;
-    Ok((files, position_files))
+    Ok(Begun { files, position_files, memory })
 }
 
 /// What a sidecar is to remember of what the channels vouch for.
@@ -97,7 +107,7 @@ pub(super) fn memory_of(vouched: &Vouched) -> Memory {
 }
 
 /// What the channels have, with what the sidecar remembers of those that forget.
-fn remembered(mut vouched: Vouched, memory: Option<&Memory>) -> Vouched {
+pub(super) fn remembered(mut vouched: Vouched, memory: Option<&Memory>) -> Vouched {
     let Some(memory) = memory else { return vouched };
     vouched.marks_before = memory.marks;
     for channel in vouched.channels.iter_mut().filter(|channel| !channel.is_known()) {
@@ -233,7 +243,12 @@ impl Beginning<'_> {
             let key = FileKey::of(&metadata);
             let own = self.files.tails.get(&key).map(|tail| tail.pos);
             let entry = self.entry(&path, key.ino);
-            let start = entry.unwrap_or_else(|| self.without_entry(&metadata));
+            let start = match entry {
+                // In a file of ours, what has a position and no mark is a file that was emptied, or of which nothing was read.
+                Some(_) if self.ours => 0,
+                Some(pos) => pos,
+                None => self.without_entry(&metadata),
+            };
             match own {
                 Some(_) if self.ours => self.files.enqueue(key),
                 Some(pos) if pos == start => self.files.enqueue(key),
@@ -358,32 +373,44 @@ fn list(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-/// The file that an input was read of, under any name: by its inode; or, where that is gone altogether, by its content, if
-/// it is a copy that kept its times. A file made anew may begin as the old one did.
+/// The file that an input was read of, under any name: by its inode, if it has what was read. If it has not, it was emptied or
+/// replaced, and another file that has it is the copy. Where the inode is gone altogether, only a copy that kept its times
+/// counts: a file made anew may begin as the old one did. R10
 fn find(listing: &Listing, witnesses: &[(u64, Witness)]) -> Option<FoundFile> {
-    let has = |path: &Path, print: &Fingerprint, end: u64| {
-        File::open(path).and_then(|file| print.fits(&file, end)).unwrap_or(false)
-    };
     let found = |path: &Path, metadata: &fs::Metadata, end: u64, print: Fingerprint| {
         (path.to_owned(), (FileKey::of(metadata), born(metadata)), end, print)
     };
+    let mut unreadable = None;
+    let mut was_emptied = false;
     for (end, Witness { key, born: made, print }) in witnesses {
         let same = |m: &fs::Metadata| {
             m.ino() == key.ino && (*made == 0 || born(m) == 0 || born(m) == *made)
         };
         for (path, metadata) in listing.iter().filter(|(_, m)| same(m)) {
-            // A device's number may be another after a restart of the machine: then the content decides.
-            if metadata.dev() == key.dev || has(path, print, *end) {
-                return Some(found(path, metadata, *end, *print));
+            let here = || found(path, metadata, *end, *print);
+            match File::open(path).and_then(|file| print.fits(&file, *end)) {
+                Ok(true) => return Some(here()),
+                // Nothing was read of it: there is nothing to recognise, and nothing to lose.
+                Ok(false) if *end == 0 => return Some(here()),
+                // A device's number may be another after a restart of the machine.
+                Ok(false) => was_emptied |= metadata.dev() == key.dev,
+                // It is looked at again when it can be opened.
+                Err(_) => unreadable = unreadable.or_else(|| Some(here())),
             }
         }
     }
+    if unreadable.is_some() {
+        return unreadable;
+    }
     for (end, Witness { print, .. }) in witnesses {
-        for (path, metadata) in listing.iter().filter(|(_, m)| m.len() >= *end && kept_its_times(m))
-        {
-            if has(path, print, *end) {
-                return Some(found(path, metadata, *end, *print));
-            }
+        let fits =
+            |path: &Path| File::open(path).and_then(|f| print.fits(&f, *end)).unwrap_or(false);
+        let candidates = listing.iter().filter(|(_, metadata)| {
+            metadata.len() >= *end && (was_emptied || kept_its_times(metadata))
+        });
+        let fitting = candidates.filter(|(path, _)| fits(path)).max_by_key(|(_, m)| m.len());
+        if let Some((path, metadata)) = fitting {
+            return Some(found(path, metadata, *end, *print));
         }
     }
     None

@@ -27,12 +27,12 @@ use crate::clock::Stop;
 use crate::component::{Context, Failure, Pass, StartError};
 use crate::event::Origin;
 use crate::status::happening::Happening;
-use begin::{begin, memory_of};
+use begin::{Begun, begin, memory_of, remembered};
 use buffers::Buffers;
 use config::{Settings, TaildirConfig};
 use files::{Files, vouched_to};
 use position_file::Entry;
-use sidecar::PositionFiles;
+use sidecar::{Memory, PositionFiles};
 use std::sync::Arc;
 use std::time::Duration;
 use tail::Place;
@@ -62,7 +62,7 @@ impl StartSource for Taildir {
     fn start(&self, context: &Context, mut out: ChannelProcessor) -> Result<Source, StartError> {
         context.teller.register(out.counters().clone());
         let watch = watch(context);
-        let (files, position_files) = begin(&self.settings, context, &mut out)?;
+        let Begun { files, position_files, memory } = begin(&self.settings, context, &mut out)?;
         let write_at = context.clock.now();
         Ok(Source::Pollable(Box::new(TaildirSource {
             settings: self.settings.clone(),
@@ -74,6 +74,7 @@ impl StartSource for Taildir {
             sweep_at: Duration::ZERO,
             sweep_not_before: Duration::ZERO,
             position_files,
+            memory,
             write_at,
             unwritten: true,
         })))
@@ -110,6 +111,8 @@ struct TaildirSource {
     /// It is not due before, whatever the kernel says.
     sweep_not_before: Duration,
     position_files: PositionFiles,
+    /// What counts of a channel that has not taken yet what it was told at the start.
+    memory: Memory,
     /// When positions are written next, if there is something to write.
     write_at: Duration,
     /// Whether a channel may vouch for more than was written.
@@ -251,7 +254,7 @@ impl TaildirSource {
     /// Writes what the channels vouch for, and lets them forget what is read to its end and gone.
     fn write_positions(&mut self) -> Result<(), Failure> {
         self.write_at = self.now() + self.settings.write_interval;
-        let vouched = self.out.vouched();
+        let vouched = remembered(self.out.vouched(), Some(&self.memory));
         let mut entries: Vec<Entry> = Vec::new();
         let mut behind = false;
         for tail in self.files.tails.values() {
@@ -278,7 +281,14 @@ impl TaildirSource {
                     .next("it is tried again; make room, or let the agent's user write there"),
             );
         }
-        let parts = vouched.joined();
+        let mut parts = vouched.joined();
+        for part in &mut parts {
+            // What a channel vouches for may be older than a copy that was taken over since.
+            let now = |tail: &&tail::Tail| tail.input == part.input && tail.pos == part.range.end;
+            if let Some(tail) = self.files.tails.values().find(now) {
+                part.evidence = tail.evidence();
+            }
+        }
         if parts.is_empty() && forgotten.is_empty() {
             return Ok(());
         }

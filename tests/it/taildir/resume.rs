@@ -270,6 +270,14 @@ fn a_channel_that_forgets_loses_nothing_at_a_crash() {
     scene.start();
     scene.pass();
     assert_eq!(scene.bodies(), ["two"], "what was delivered is not, what was not is read again");
+    // The second life remembers what the first did, and what it did itself.
+    scene.channels[0].settle_all();
+    scene.pass();
+    assert!(scene.positions().contains("\"pos\":8"), "{}", scene.positions());
+    scene.crash();
+    scene.start();
+    scene.pass();
+    assert!(scene.bodies().is_empty());
 }
 
 // R9
