@@ -3,8 +3,7 @@
 use super::ChannelKind;
 use super::file::FileChannelConfig;
 use super::memory::MemoryChannelConfig;
-use crate::config::keys::{KeySpec, Scope};
-use crate::config::kind::{Family, Judgement, Kind};
+use crate::config::kind::{Judgement, kind};
 
 /// The kinds of channel.
 pub static CHANNELS: &[ChannelKind] = &[FILE, MEMORY];
@@ -23,25 +22,5 @@ const MEMORY: ChannelKind = ChannelKind {
     read: MemoryChannelConfig::start_channel,
 };
 
-impl Kind for ChannelKind {
-    fn family(&self) -> Family {
-        Family::Channel
-    }
-
-    fn names(&self) -> &'static [&'static str] {
-        self.names
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn keys(&self) -> &'static [KeySpec] {
-        self.keys
-    }
-
-    fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement> {
-        let start = (self.read)(scope)?;
-        Some(Judgement { transaction_events: start.transaction_capacity() })
-    }
-}
+kind!(ChannelKind, Channel, |row, scope| (row.read)(scope)
+    .map(|start| Judgement { transaction_events: start.transaction_capacity() }));

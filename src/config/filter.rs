@@ -7,7 +7,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::graph::flume_types::class_of;
 use crate::config::java::split_blanks;
 use crate::config::keys::{KeySpec, Scope, choice, keys};
-use crate::config::kind::{Family, Judgement, Kind};
+use crate::config::kind::{Family, Judgement, Kind, kind};
 use crate::config::scope::{Component, Property};
 use crate::config::surroundings::Surroundings;
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -71,27 +71,7 @@ struct FilterRow {
     read: fn(&mut Scope<'_>) -> Option<FilterKind>,
 }
 
-impl Kind for FilterRow {
-    fn family(&self) -> Family {
-        Family::ConfigFilter
-    }
-
-    fn names(&self) -> &'static [&'static str] {
-        self.names
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn keys(&self) -> &'static [KeySpec] {
-        self.keys
-    }
-
-    fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement> {
-        (self.read)(scope).map(|_| Judgement::default())
-    }
-}
+kind!(FilterRow, ConfigFilter, |row, scope| (row.read)(scope).map(|_| Judgement::default()));
 
 /// A filter that is ready to answer.
 #[derive(Clone, Debug)]

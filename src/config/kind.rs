@@ -135,6 +135,39 @@ pub trait Kind: Sync {
     fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement>;
 }
 
+/// Makes a registry's row a [`Kind`]. Every row has `names`, `about` and `keys`; the families differ only in what judging one
+/// takes: `kind!(SinkKind, Sink, |row, scope| …)`.
+macro_rules! kind {
+    ($Row:ty, $family:ident, |$row:ident, $scope:ident| $judge:expr) => {
+        impl $crate::config::kind::Kind for $Row {
+            fn family(&self) -> $crate::config::kind::Family {
+                $crate::config::kind::Family::$family
+            }
+
+            fn names(&self) -> &'static [&'static str] {
+                self.names
+            }
+
+            fn about(&self) -> &'static str {
+                self.about
+            }
+
+            fn keys(&self) -> &'static [$crate::config::keys::KeySpec] {
+                self.keys
+            }
+
+            fn judge(
+                &self,
+                $scope: &mut $crate::config::scope::Scope<'_>,
+            ) -> Option<$crate::config::kind::Judgement> {
+                let $row = self;
+                $judge
+            }
+        }
+    };
+}
+pub(crate) use kind;
+
 /// Whether `type_name` selects a kind with these names: its class exactly as written, or its short name in any case.
 #[must_use]
 pub fn is_called(names: &[&str], type_name: &str) -> bool {

@@ -4,8 +4,7 @@ use super::{
     InterceptorKind, host, regex_extractor, regex_filter, remove_header, search_replace, static_,
     timestamp, uuid,
 };
-use crate::config::keys::{KeySpec, Scope};
-use crate::config::kind::{Family, Judgement, Kind};
+use crate::config::kind::{Judgement, kind};
 
 /// The kinds of interceptor.
 pub static INTERCEPTORS: &[InterceptorKind] = &[
@@ -19,24 +18,4 @@ pub static INTERCEPTORS: &[InterceptorKind] = &[
     regex_extractor::KIND,
 ];
 
-impl Kind for InterceptorKind {
-    fn family(&self) -> Family {
-        Family::Interceptor
-    }
-
-    fn names(&self) -> &'static [&'static str] {
-        self.names
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn keys(&self) -> &'static [KeySpec] {
-        self.keys
-    }
-
-    fn judge(&self, scope: &mut Scope<'_>) -> Option<Judgement> {
-        (self.read)(scope).map(|_| Judgement::default())
-    }
-}
+kind!(InterceptorKind, Interceptor, |row, scope| (row.read)(scope).map(|_| Judgement::default()));
