@@ -116,9 +116,9 @@ mod tests {
         let stop = Stop::new();
         assert!(!stop.wait(Duration::ZERO));
         let other = stop.clone();
-        let waiter = std::thread::spawn(move || other.wait(Duration::from_secs(600)));
+        let waiter = std::thread::spawn(move || other.wait(Duration::from_mins(10)));
         stop.request();
         assert!(waiter.join().unwrap());
-        assert!(stop.is_requested() && stop.wait(Duration::from_secs(600)));
+        assert!(stop.is_requested() && stop.wait(Duration::from_mins(10)));
     }
 }

@@ -229,11 +229,13 @@ pub struct Teller {
 
 impl Teller {
     /// Tells it: log line, count, page.
+    #[allow(clippy::needless_pass_by_value, reason = "a happening is made to be told once")]
     pub fn tell(&self, happening: Happening) {
         self.telling.tell(self.kind, &self.name, &happening, false);
     }
 
     /// Tells it, and writes the line however often it was written: the answer to what somebody did.
+    #[allow(clippy::needless_pass_by_value, reason = "a happening is made to be told once")]
     pub fn answer(&self, happening: Happening) {
         self.telling.tell(self.kind, &self.name, &happening, true);
     }

@@ -14,8 +14,8 @@ fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() 
     let topic = scene.word();
     broker::small_topic(&topic);
     let mut log = tail(&scene);
-    let long = "x".repeat(2_000_000);
-    for line in ["before", &long, "after"] {
+    let oversized = "x".repeat(2_000_000);
+    for line in ["before", &oversized, "after"] {
         writeln!(log, "{line}").unwrap();
     }
     let conf = agent_to(&scene, &address, &topic, "file");

@@ -4,6 +4,15 @@
 //! The last one, the canary, always finds something: it proves that a finding is noticed.
 
 #![allow(clippy::print_stdout, reason = "a program of its own, whose output is its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::as_conversions,
+    reason = "all of this is a test, though clippy sees a program"
+)]
+#![allow(
+    clippy::format_collect,
+    reason = "what is expected is written as shortly as it can be read"
+)]
 #![allow(clippy::disallowed_methods, reason = "fuzzing is bounded by the machine's clock")]
 
 mod load;

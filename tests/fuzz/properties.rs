@@ -49,7 +49,7 @@ const SYMBOLS: &[&[u8]] = &[
 pub(crate) fn file(seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed);
     let mut file = Vec::new();
-    if seed % 40 == 0 {
+    if seed.is_multiple_of(40) {
         for _ in 0..random.below(80) {
             let (kind, name) = (random.below(3), random.below(30));
             let kind = ["sources", "channels", "sinks"][kind];

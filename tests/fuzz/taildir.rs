@@ -10,6 +10,7 @@ use crate::support::channels::{ListChannel, Rules};
 use crate::support::sources::Choose;
 use crate::support::taildir::Scene;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ struct Writer {
     rest: Option<String>,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "what is true of the world at one moment")]
 struct World {
     scene: Scene,
     random: Random,
@@ -147,7 +149,7 @@ impl World {
         for _ in 0..lines {
             let long = if self.random.once_in(40) { 300_000 } else { self.random.below(80) };
             let end = if self.random.once_in(4) { "\r\n" } else { "\n" };
-            text.push_str(&format!("{:06} {}{end}", self.next, "x".repeat(long)));
+            write!(text, "{:06} {}{end}", self.next, "x".repeat(long)).expect("a String takes it");
             self.next += 1;
         }
         if self.random.once_in(3) {
@@ -259,7 +261,7 @@ impl World {
         }
         let index = self.random.below(self.old.len());
         let mut text = self.old[index].rest.take().unwrap_or_default();
-        text.push_str(&format!("{:06} late\n", self.next));
+        writeln!(text, "{:06} late", self.next).expect("a String takes it");
         self.next += 1;
         self.unsynced += text.len();
         let name = self.old[index].name.clone();

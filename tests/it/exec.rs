@@ -18,7 +18,7 @@ use tailwater::source::Source;
 use tailwater::source::registry::SOURCES;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Tells of every batch that passes.
 struct Watch(Sender<Vec<String>>);

@@ -8,6 +8,11 @@
     clippy::string_slice,
     reason = "a test that is wrong may end"
 )]
+#![allow(
+    clippy::format_collect,
+    clippy::single_range_in_vec_init,
+    reason = "what is expected is written as shortly as it can be read"
+)]
 
 mod check;
 mod cli;

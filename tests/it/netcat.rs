@@ -50,7 +50,7 @@ impl Netcat {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         stream
     }
 
@@ -90,7 +90,7 @@ fn nothing_is_answered_before_the_line_is_durable() {
     stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut answer = [0; 3];
     assert!(stream.read_exact(&mut answer).is_err(), "answered too soon");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     netcat.channel.sync();
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"OK\n");

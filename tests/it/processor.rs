@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tailwater::channel::ChannelError;
 use tailwater::component::Failure;
-use tailwater::event::{Batch, BatchBuilder, Headers, Origin, Part, Rewrite};
+use tailwater::event::{Batch, BatchBuilder, Headers, Mark, Origin, Part, Rewrite};
 use tailwater::interceptor::Interceptor;
 use tailwater::source::processor::ChannelProcessor;
 
@@ -89,7 +89,7 @@ fn after_a_crash_each_channel_is_offered_only_what_lies_beyond_its_own_mark() {
     assert!(taken.is_new() && taken.position("f@0") == 0);
     let mut known = taken.clone();
     for channel in &mut known.channels {
-        channel.positions.set(tailwater::source::resume::KNOWN.into(), Default::default());
+        channel.positions.set(tailwater::source::resume::KNOWN.into(), Mark::default());
     }
     assert_eq!(known.position("f@0"), 2);
     out.resume(&known);
@@ -149,7 +149,7 @@ fn an_optional_channel_that_refuses_holds_nobody_up_and_is_left_without_holes() 
 fn an_event_no_channel_can_hold_is_set_aside_and_its_neighbours_go_on() {
     let around = around();
     let channel = ListChannel::new("c1", Rules { bytes_max: Some(1), ..Rules::default() });
-    let mut out = around.processor(&[channel.clone()]);
+    let mut out = around.processor(std::slice::from_ref(&channel));
     out.put(lines(&out, 8, 12)).unwrap();
     assert_eq!(channel.bodies(), ["8", "9"]);
     let aside = around.aside.lock().unwrap();
@@ -164,7 +164,7 @@ fn a_broken_channel_ends_this_life_of_the_source() {
     let channel = ListChannel::new("c1", Rules::default());
     let broken = ChannelError::Broken { channel: "c1".into(), why: "EIO".into() };
     channel.state_rules(|rules| rules.refusals = [broken].into());
-    let mut out = around.processor(&[channel.clone()]);
+    let mut out = around.processor(std::slice::from_ref(&channel));
     assert!(matches!(out.put(lines(&out, 0, 1)), Err(Failure::Restart(_))));
 
     channel.state_rules(|rules| rules.by_hand = true);

@@ -26,7 +26,7 @@ enum Life {
 
 #[derive(Debug)]
 struct Lives {
-    lives: Vec<Life>,
+    each: Vec<Life>,
     at: AtomicUsize,
     /// Told of each start and each event.
     did: Sender<String>,
@@ -43,8 +43,8 @@ struct Living {
 
 impl StartSink for Lives {
     fn start(&self, _: &Context, channel: Arc<dyn Channel>) -> Result<Box<dyn Sink>, StartError> {
-        let at = self.at.fetch_add(1, Ordering::SeqCst).min(self.lives.len() - 1);
-        let life = self.lives[at];
+        let at = self.at.fetch_add(1, Ordering::SeqCst).min(self.each.len() - 1);
+        let life = self.each[at];
         drop(self.did.send(format!("{life:?}")));
         let (did, drained) = (self.did.clone(), self.drained.clone());
         match life {
@@ -109,7 +109,7 @@ impl Run {
         let (did, told) = crossbeam_channel::unbounded();
         let drained: Arc<Mutex<Vec<Duration>>> = Arc::default();
         let start =
-            Lives { lives: lives.to_vec(), at: AtomicUsize::new(0), did, drained: drained.clone() };
+            Lives { each: lives.to_vec(), at: AtomicUsize::new(0), did, drained: drained.clone() };
         let context = bench.context("sink", "k1");
         let supply =
             Supply { context: context.clone(), start: Arc::new(start), channel: channel.clone() };

@@ -26,7 +26,7 @@ enum Life {
 
 #[derive(Debug)]
 struct Lives {
-    lives: Vec<Life>,
+    each: Vec<Life>,
     at: AtomicUsize,
     /// Told when a working life has put its event.
     worked: crossbeam_channel::Sender<()>,
@@ -43,7 +43,7 @@ struct Living {
 
 impl StartSource for Lives {
     fn start(&self, _: &Context, out: ChannelProcessor) -> Result<Source, StartError> {
-        let life = self.lives[self.at.fetch_add(1, Ordering::SeqCst)];
+        let life = self.each[self.at.fetch_add(1, Ordering::SeqCst)];
         let (worked, closed) = (self.worked.clone(), self.closed.clone());
         let living = Living { life, out, put: false, worked, closed };
         match life {
@@ -109,7 +109,7 @@ fn run(lives: &[Life]) -> Scene {
     let (worked, has_worked) = crossbeam_channel::unbounded();
     let closed = Arc::new(Mutex::new(Vec::new()));
     let lives =
-        Lives { lives: lives.to_vec(), at: AtomicUsize::new(0), worked, closed: closed.clone() };
+        Lives { each: lives.to_vec(), at: AtomicUsize::new(0), worked, closed: closed.clone() };
     let again = Around { telling: around.telling.clone(), ..Around::new(around.clock.clone()) };
     let channels = [channel.clone()];
     let parts = RunnerParts {

@@ -90,7 +90,7 @@ fn imports(code: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
             let mut module = path;
             while !modules.contains(&module) {
                 let Some((shorter, _)) = module.rsplit_once("::") else { break };
-                module = shorter.to_owned();
+                module.truncate(shorter.len());
             }
             if modules.contains(&module) {
                 found.insert(module);

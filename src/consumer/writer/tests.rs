@@ -93,7 +93,7 @@ impl Bench {
         Cutter::new(held, self.all.clone(), &taken.ranges)
     }
 
-    fn workshop(&self, store: Arc<dyn Store>, stop: &Stop) -> (Workshop, Receiver<Arc<Held>>) {
+    fn workshop(store: Arc<dyn Store>, stop: &Stop) -> (Workshop, Receiver<Arc<Held>>) {
         let clock = SystemClock::shared();
         let (lost, losses) = unbounded();
         let column = |(name, kind, origin): (&str, &str, Origin)| Column {
@@ -186,7 +186,7 @@ fn killed_at_any_statement_no_row_is_missing_and_none_is_there_twice() {
             let faulty = Faulty::new(bench.store.clone(), fault, n);
             let stop = Stop::new();
             stop.request();
-            let (workshop, _) = bench.workshop(faulty.clone(), &stop);
+            let (workshop, _) = Bench::workshop(faulty.clone(), &stop);
             let mut first = chunks(&mut bench.take(), 20, 4, &good);
             first.swap(0, 2);
             for chunk in &first {
@@ -194,7 +194,7 @@ fn killed_at_any_statement_no_row_is_missing_and_none_is_there_twice() {
                     workshop.deliver(chunk);
                 }
             }
-            let (workshop, _) = bench.workshop(bench.store.clone(), &stop);
+            let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
             for chunk in chunks(&mut bench.take(), 30, 7, &good) {
                 workshop.deliver(&chunk);
             }
@@ -215,7 +215,7 @@ fn a_commit_without_an_answer_is_tried_again_with_the_same_boundaries_and_known(
         let bench = Bench::new();
         // begin, range row, rows, owner, commit.
         let faulty = Faulty::new(bench.store.clone(), fault, 4);
-        let (workshop, _) = bench.workshop(faulty.clone(), &Stop::new());
+        let (workshop, _) = Bench::workshop(faulty.clone(), &Stop::new());
         let chunks = chunks(&mut bench.take(), 10, 10, &good);
         workshop.deliver(&chunks[0]);
         assert!(faulty.has_failed());
@@ -232,7 +232,7 @@ fn a_commit_without_an_answer_is_tried_again_with_the_same_boundaries_and_known(
 fn a_late_commit_of_a_former_owner_is_refused_by_the_database() {
     let bench = Bench::new();
     let late = chunks(&mut bench.take(), 10, 10, &good);
-    let (workshop, losses) = bench.workshop(bench.store.clone(), &Stop::new());
+    let (workshop, losses) = Bench::workshop(bench.store.clone(), &Stop::new());
     for chunk in chunks(&mut bench.take(), 4, 4, &good) {
         workshop.deliver(&chunk);
     }
@@ -248,7 +248,7 @@ fn a_late_commit_of_a_former_owner_is_refused_by_the_database() {
 fn a_late_commit_is_refused_after_its_range_was_merged_away() {
     let bench = Bench::new();
     let late = chunks(&mut bench.take(), 10, 10, &good);
-    let (workshop, _) = bench.workshop(bench.store.clone(), &Stop::new());
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
     let mut cutter = bench.take();
     for chunk in chunks(&mut cutter, 100, 1, &good) {
         workshop.deliver(&chunk);
@@ -262,7 +262,7 @@ fn a_late_commit_is_refused_after_its_range_was_merged_away() {
 #[test]
 fn ranges_are_merged_into_the_watermark_and_nothing_is_forgotten() {
     let bench = Bench::new();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &Stop::new());
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
     let mut some = chunks(&mut bench.take(), 300, 1, &good);
     // One chunk is not delivered: the watermark must not pass it.
     let missing = some.remove(150);
@@ -284,12 +284,11 @@ fn ranges_are_merged_into_the_watermark_and_nothing_is_forgotten() {
 #[test]
 fn a_bad_row_is_set_aside_alone_and_its_neighbours_are_written() {
     let bench = Bench::new();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &Stop::new());
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
     let body = |offset| match offset {
         17 => "{".to_owned(),                             // no JSON
         18 => "{\"n\":18,\"s\":\"too long\"}".to_owned(), // no fit, seen by us
-        40 => "{\"n\":39}".to_owned(),                    // a duplicate, seen by the database alone
-        41 => "{\"n\":39}".to_owned(),
+        40 | 41 => "{\"n\":39}".to_owned(),               // duplicates, seen by the database alone
         99 => "{\"n\":0}".to_owned(),
         other => good(other),
     };
@@ -318,7 +317,7 @@ fn a_bad_row_is_set_aside_alone_and_its_neighbours_are_written() {
 #[test]
 fn a_large_body_is_kept_whole_in_parts() {
     let bench = Bench::new();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &Stop::new());
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
     let body = |_| format!("{{\"s\":\"{}\"}}", "x".repeat((2 << 20) + 5));
     for chunk in chunks(&mut bench.take(), 1, 1, &body) {
         workshop.deliver(&chunk);
@@ -335,7 +334,7 @@ fn the_environments_faults_never_become_dead_letters() {
     let bench = Bench::new();
     let stop = Stop::new();
     stop.request();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &stop);
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
     bench.execute("ALTER TABLE t RENAME TO elsewhere");
     let some = chunks(&mut bench.take(), 10, 10, &good);
     workshop.deliver(&some[0]);
@@ -352,7 +351,7 @@ fn a_row_is_set_aside_only_while_a_known_good_one_passes() {
     let bench = Bench::new();
     let stop = Stop::new();
     stop.request();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &stop);
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
     let mut cutter = bench.take();
     for chunk in chunks(&mut cutter, 5, 5, &good) {
         workshop.deliver(&chunk);
@@ -371,7 +370,7 @@ fn a_table_that_never_took_a_row_gets_a_bounded_number_of_dead_letters() {
     let bench = Bench::new();
     let stop = Stop::new();
     stop.request();
-    let (workshop, _) = bench.workshop(bench.store.clone(), &stop);
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
     bench.execute("ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 1 CHECK (extra = 0)");
     for chunk in chunks(&mut bench.take(), 200, 50, &good) {
         workshop.deliver(&chunk);
@@ -405,7 +404,7 @@ fn letters_kept_elsewhere_are_durable_before_the_range_that_covers_them() {
     stop.request();
     for n in 0..6 {
         let faulty = Faulty::new(bench.store.clone(), Fault::Before, n);
-        let (mut workshop, _) = bench.workshop(faulty, &stop);
+        let (mut workshop, _) = Bench::workshop(faulty, &stop);
         workshop.tools.letterbox =
             Letterbox::Outside(std::sync::Mutex::new(Box::new(shelf.clone())));
         let body = |offset: u64| if offset == 2 { "no".to_owned() } else { good(offset) };

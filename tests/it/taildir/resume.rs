@@ -172,7 +172,7 @@ fn skip_to_end_skips_what_was_there_at_the_first_start_and_nothing_else() {
 // R8
 #[test]
 fn each_of_several_channels_gets_what_it_lacks_and_nothing_twice() {
-    let channels = vec![ListChannel::new("c1", by_hand()), ListChannel::new("c2", by_hand())];
+    let channels = [ListChannel::new("c1", by_hand()), ListChannel::new("c2", by_hand())];
     let sync = |scene: &Scene| scene.channels.iter().for_each(|channel| channel.sync());
     for (first, second) in [(0, 3), (1, 3), (3, 0), (2, 1), (0, 0), (3, 3)] {
         let mut scene = Scene::with(

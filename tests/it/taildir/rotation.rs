@@ -237,7 +237,7 @@ fn the_mark_of_a_file_that_is_gone_is_dropped() {
         .vouched()
         .inputs()
         .iter()
-        .map(|i| i.to_string())
+        .map(ToString::to_string)
         .collect();
     assert_eq!(inputs.len(), 1, "{inputs:?}");
     assert!(inputs[0].contains("/a2#"));
