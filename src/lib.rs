@@ -9,7 +9,7 @@
 //! | [`selector`] ③ | chooses channels |
 //! | [`channel`] ④ | keeps batches until they are settled |
 //! | [`sink`] ⑤ | leases, delivers, settles |
-//! | [`consumer`] ⑥ | reads the topic, writes rows and what was delivered in one transaction |
+//! | [`consumer`] ⑥ | makes records into rows, writes them and what was delivered in one transaction |
 //!
 //! and what they stand on: [`event`] travels, [`ranges`] count it, [`component`] is what each part is given, [`clock`]
 //! the only time and the only waiting, [`localhost`] this machine's name, [`storage`] the disk behind a trait, [`config`]

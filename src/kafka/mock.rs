@@ -1,4 +1,4 @@
-//! librdkafka's mock broker, for the demonstration and for tests: it keeps the last 5 MiB of each partition and nothing
+//! librdkafka's mock broker, for tests: it keeps the last 5 MiB of each partition and nothing
 //! across a restart, listens on 127.0.0.1 only, and knows neither TLS nor real transactions. Never to be called durable.
 
 use super::raw;
