@@ -9,8 +9,8 @@ use std::ops::Range;
 pub const STARS: &str = "******";
 
 /// Words in a key whose value is a secret, unless the key names a place to find it.
-const SECRET_WORDS: [&str; 7] =
-    ["passw", "pwd", "passphrase", "secret", "token", "credential", "jaas.config"];
+const SECRET_WORDS: [&str; 8] =
+    ["passw", "pwd", "passphrase", "secret", "token", "credential", "jaas.config", "keystore.key"];
 /// Endings of keys that name a place or a kind.
 const NO_SECRET: [&str; 6] = ["file", "path", "type", "class", "provider", "location"];
 

@@ -10,6 +10,7 @@ mod convert;
 mod producer;
 mod table;
 
+use crate::config::secrecy::sounds_secret;
 use crate::status::happening::{Happening, Severity};
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -204,10 +205,7 @@ impl fmt::Debug for Settings {
 /// Whether a property, of Java or of librdkafka, has a value that no log line may show.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "secret", "passphrase", "jaas", ".key.pem", "keystore.key", "oauthbearer.config"]
-        .iter()
-        .any(|word| name.contains(word))
+    sounds_secret(name) || matches!(name, "ssl.key.pem" | "sasl.oauthbearer.config")
 }
 
 /// The properties as the file has them; of equal names the last counts.

@@ -1,20 +1,16 @@
 //! A lease in flight: what was shipped of it, and which of its events each record is.
 
+use super::aside::{Aside, TOO_LARGE, UNFIT};
 use super::passes::Settings;
 use crate::channel::Lease;
 use crate::component::Failure;
-use crate::event::{Event, Sequence};
+use crate::event::{Batch, Event, Sequence};
 use crate::kafka::Outcome;
 use crate::kafka::limits::Limits;
 use crate::kafka::raw::{Envelope, Outbox, Record};
 use crate::ranges::RangeSet;
 use bytes::Bytes;
 use std::time::Duration;
-
-/// The code of records that are too large.
-pub(super) const TOO_LARGE: &str = "record-too-large";
-/// The code of records that cannot be delivered for another reason of their own.
-pub(super) const UNFIT: &str = "record-unfit";
 
 /// A lease whose records are on their way.
 pub(super) struct Flight {
@@ -23,13 +19,6 @@ pub(super) struct Flight {
     pub(super) since: Duration,
     /// Events of the lease that were not shipped, ascending, because they can never be delivered.
     pub(super) unfit: Vec<Aside>,
-}
-
-/// An event to be set aside.
-pub(super) struct Aside {
-    pub(super) sequence: Sequence,
-    pub(super) code: &'static str,
-    pub(super) reason: String,
 }
 
 /// Ships a lease's events: the slot of the shipment, and the events that can never be delivered.
@@ -120,10 +109,15 @@ impl Flight {
 
 /// The event of a lease, by its sequence.
 pub(super) fn event_of(lease: &Lease, sequence: Sequence) -> Option<Event<'_>> {
+    batch_of(lease, sequence).and_then(|(batch, index)| batch.event(index))
+}
+
+/// The batch of a lease that has the event, and where.
+pub(super) fn batch_of(lease: &Lease, sequence: Sequence) -> Option<(&Batch, usize)> {
     let mut index = usize::try_from(sequence.checked_sub(lease.sequences().start)?).ok()?;
     for batch in lease.batches() {
         if index < batch.len() {
-            return batch.event(index);
+            return Some((batch, index));
         }
         index -= batch.len();
     }

@@ -4,6 +4,7 @@
 //! ours until every record of it has its report; then what was acknowledged or set aside is settled, and the rest goes
 //! back, so that one refused record never repeats its neighbours (R11).
 
+mod aside;
 mod flight;
 mod passes;
 mod record;

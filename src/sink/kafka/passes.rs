@@ -1,14 +1,15 @@
 //! The sink's passes: leases in flight, and what becomes of each when all of its records are reported.
 
 use super::Oversize;
-use super::flight::{Aside, Flight, TOO_LARGE, UNFIT, event_of, ship};
+use super::aside::{Aside, TOO_LARGE, UNFIT};
+use super::flight::{Flight, event_of, ship};
 use super::record::Shape;
 use super::told::Told;
 use super::verdict::{self, Verdict, judge};
 use crate::channel::{BatchLimit, Channel, Lease, Receipts};
 use crate::clock::Clock;
 use crate::component::{Context, Failure, Pass, StartError};
-use crate::deadletter::{DeadLetters, Id, Letter};
+use crate::deadletter::DeadLetters;
 use crate::event::{Batch, Event};
 use crate::kafka::limits::{Limits, Preflight};
 use crate::kafka::properties::{Placing, Settings as ClientSettings};
@@ -30,9 +31,9 @@ const RECORD_BYTES: u64 = 128;
 /// Leases that may be in flight at once.
 const WINDOW_LEASES: usize = SHIPMENTS_MAX / 2;
 /// Events leased at once, where `flumeBatchSize` is less: nobody can see how many are taken.
-const LEASE_EVENTS: usize = 4000;
+const LEASE_EVENTS: usize = 10_000;
 /// Bytes leased at once.
-const LEASE_BYTES: u64 = 1 << 20;
+const LEASE_BYTES: u64 = 4 << 20;
 /// Settlements that may wait for their sync.
 const SETTLEMENTS_MAX: usize = 64;
 /// How long a pass waits for events while something is in flight, so that its reports are not late.
@@ -126,9 +127,10 @@ impl KafkaSink {
         let events = self.settings.batch_size.max(LEASE_EVENTS);
         let lease = self.channel.take(BatchLimit { events, bytes: LEASE_BYTES }, wait)?;
         let count = lease.as_ref().map_or(0, Lease::len);
-        // Flume's Kafka sink counts no batch as complete.
+        // Flume's Kafka sink counts no batch as complete; and while something is in flight we look oftener than it would.
         match count {
-            0 => self.counters.batch_empty.add(1),
+            0 if self.flights.is_empty() => self.counters.batch_empty.add(1),
+            0 => {}
             some if some < self.settings.batch_size => self.counters.batch_underflow.add(1),
             _ => {}
         }
@@ -222,7 +224,33 @@ impl KafkaSink {
                 self.note_setback(RDKafkaErrorCode::MessageSizeTooLarge, event);
             }
         }
-        went_back | !set_aside_all(self, flight, &aside, done)
+        went_back | !self.set_aside(flight, &aside, done)
+    }
+
+    /// Keeps the records that can never be delivered, before they count as done (R18). False when there is no room for them,
+    /// so that they go back.
+    fn set_aside(&mut self, flight: &Flight, asides: &[&Aside], done: &mut RangeSet) -> bool {
+        let channel = self.channel.as_ref();
+        let letter = |aside: &&Aside| aside.letter(&flight.lease, &self.settings.shape, channel);
+        let letters: Vec<_> = asides.iter().filter_map(letter).collect();
+        if letters.is_empty() {
+            return true;
+        }
+        if let Err(why) = self.letters.keep(&letters) {
+            let effect =
+                "the events stay in the channel and are tried again; their neighbours go on";
+            let happening = Happening::error("dead-letter-refused", why.to_string());
+            self.teller.tell(happening.effect(effect).next(why.next()));
+            self.setback.get_or_insert(why.to_string());
+            return false;
+        }
+        self.counters.dead_letters.add(letters.len());
+        for (aside, letter) in asides.iter().zip(&letters) {
+            done.insert(aside.sequence..aside.sequence + 1);
+            let place = self.letters.place();
+            self.teller.tell(aside.happening(letter, &place, &self.settings.place));
+        }
+        true
     }
 
     fn note_setback(&mut self, code: RDKafkaErrorCode, event: Event<'_>) {
@@ -345,61 +373,6 @@ impl Sink for KafkaSink {
             self.teller.tell(Happening::warning("drain", failure.to_string()).effect(effect));
         }
     }
-}
-
-/// Keeps the records that can never be delivered, before they count as done (R18). False when there is no room for them,
-/// so that they go back.
-fn set_aside_all(
-    sink: &mut KafkaSink,
-    flight: &Flight,
-    asides: &[&Aside],
-    done: &mut RangeSet,
-) -> bool {
-    let (channel, id) = (sink.channel.name().to_string(), sink.channel.id());
-    let letter = |aside: &&Aside| {
-        let event = event_of(&flight.lease, aside.sequence)?;
-        let mut origin = vec![("channel", channel.clone())];
-        if let Ok(envelope) = sink.settings.shape.envelope(event.headers) {
-            origin.push(("topic", envelope.topic.into_owned()));
-        }
-        Some(Letter {
-            id: Id::in_channel(id, aside.sequence),
-            code: aside.code,
-            reason: aside.reason.clone(),
-            origin,
-            headers: event.headers,
-            key: None,
-            body: event.body,
-        })
-    };
-    let letters: Vec<_> = asides.iter().filter_map(letter).collect();
-    if letters.is_empty() {
-        return true;
-    }
-    if let Err(why) = sink.letters.keep(&letters) {
-        let effect = "the events stay in the channel and are tried again; their neighbours go on";
-        let happening = Happening::error("dead-letter-refused", why.to_string());
-        sink.teller.tell(happening.effect(effect).next(why.next()));
-        sink.setback.get_or_insert(why.to_string());
-        return false;
-    }
-    sink.counters.dead_letters.add(letters.len());
-    for aside in asides {
-        done.insert(aside.sequence..aside.sequence + 1);
-        let what = format!("an event cannot be delivered: {}", aside.reason);
-        let effect =
-            format!("it is kept in {}; its neighbours are delivered", sink.letters.place());
-        let place = &sink.settings.place;
-        let next = match aside.code {
-            TOO_LARGE => format!(
-                "to take such events, raise the limit: kafka-configs.sh --bootstrap-server {place} --alter \
-                 --entity-type topics --entity-name TOPIC --add-config max.message.bytes=N"
-            ),
-            _ => "look at it there".to_owned(),
-        };
-        sink.teller.tell(Happening::error(aside.code, what).effect(effect).next(next));
-    }
-    true
 }
 
 /// What a batch may have at most so that a topic of that limit takes it: a little below, for what surrounds the records.
