@@ -2,6 +2,8 @@
 
 mod board; // which records of which shipment were delivered
 pub mod escape;
+#[path = "raw/ids.rs"]
+pub mod ids;
 mod jaas;
 pub mod letters; // dead letters in a topic
 pub mod limits; // what topic and brokers take

@@ -30,7 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Records in one call: the array librdkafka is handed is built anew for each.
-const CALL_RECORDS: usize = 1024;
+const CALL_RECORDS: usize = 10_000;
 
 /// Hears what the client has to say beside delivery reports. Called from librdkafka's threads or while polling: must be
 /// quick.
