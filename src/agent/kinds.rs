@@ -2,6 +2,7 @@
 
 use crate::channel::registry::CHANNELS;
 use crate::config::kind::{Kind, Kinds};
+use crate::consumer::registry::CONSUMERS;
 use crate::interceptor::registry::INTERCEPTORS;
 use crate::selector::registry::SELECTORS;
 use crate::sink::registry::{PROCESSORS, SERIALIZERS, SINKS};
@@ -20,5 +21,6 @@ pub fn kinds() -> Kinds {
         .chain(rows(SINKS))
         .chain(rows(PROCESSORS))
         .chain(rows(SERIALIZERS))
+        .chain(rows(CONSUMERS))
         .collect()
 }

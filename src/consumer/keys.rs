@@ -1,10 +1,13 @@
 //! The consumer's keys.
 
 use crate::config::keys::{choice, keys};
-use crate::config::value::{ByteSize, Count, HostPorts, Millis, Names, Section, Value, Wrong};
+use crate::config::value::{
+    ByteSize, Count, HostPorts, Millis, Names, Secret, Section, Value, Wrong,
+};
 use crate::consumer::rows::OnError;
 use crate::database::column::{ColumnType, TimeFormat, Zone};
-use crate::database::{Mode, TableName};
+use crate::database::{Access, Address, Mode, TableName};
+use std::path::PathBuf;
 
 keys! {
     /// Reads topics and writes a table, each record exactly once.
@@ -21,9 +24,19 @@ keys! {
         "format" => format: FormatName = "json",
         /// Of `access-log`: the pattern of Tomcat's `AccessLogValve`, or `common` or `combined`.
         "format.pattern" => pattern: String = "common",
+        /// Database to write: `mysql://user@host:3306/database`, or `sqlite:FILE`.
+        "database.url" => address: Address,
+        /// User, where the address names none.
+        "database.user" => user: Option<String>,
+        /// Password. Better in a file, or as `${env:NAME}`.
+        "database.password" => password: Option<Secret>,
+        /// File with the password on its first line; read again for each connection.
+        "database.password.file" => password_file: Option<PathBuf>,
+        /// File with the certificates (PEM) that the server's is checked against: the connection is then encrypted or not made.
+        "database.tls.ca" => tls_ca: Option<PathBuf>,
         /// Table to write, or `schema.table`.
         "database.table" => table: TableName,
-        /// Columns to write.
+        /// Columns to write. Each has keys of its own below `columns.<name>.`: `from`, `type`, `null`, `default`, `on-error`, `format`.
         "columns" => columns: Names,
         /// Columns of the primary key, where the table is made here.
         "primary-key" => primary_key: Option<Names>,
@@ -47,17 +60,35 @@ keys! {
         "on-gap" => on_gap: OnGap = "continue",
         /// Where a record goes that cannot be written: `table` is `tailwater_dead_letters`, in the same transaction.
         "deadletter" => dead_letter: DeadLetter = "table",
+        /// Of `deadletter = file`: the directory.
+        "deadletter.dir" => dead_letter_dir: PathBuf = "~/.flume/dead-letters/<agent>/<component>",
+        /// Of `deadletter = file`: bytes of all its files together. When they are used up the consumer waits.
+        "deadletter.maxBytes" => dead_letter_max_bytes: ByteSize = "1GiB",
+    }
+}
+
+impl ConsumerKeys {
+    /// The way to the database.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access {
+            address: self.address.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            password_file: self.password_file.clone(),
+            tls_ca: self.tls_ca.clone(),
+        }
     }
 }
 
 keys! {
     /// A column of the table.
     pub struct ColumnKeys = "column" {
-        /// Where its value comes from: a JSON pointer (`/time`) or a field of the format; `@body`, `@key`, `@topic`, `@partition`,
-        /// `@offset`, `@timestamp`; `header:NAME`; `constant:TEXT`. Left out: what the format has under the column's name.
+        /// Where its value comes from: a JSON pointer (`/time`) or a field of the format; `body`, `key`, `topic`, `partition`,
+        /// `offset`, `timestamp` of the record; `header:NAME`; `constant:TEXT`. Left out: what the format has under the column's name.
         "from" => from: Option<String>,
         /// Its type, by MySQL's name.
-        "type" => kind: ColumnType,
+        "type" => kind: ColumnType = "longtext",
         /// Whether it may be NULL.
         "null" => nullable: bool = "true",
         /// What it holds where the record has nothing.
@@ -96,6 +127,8 @@ choice! {
     pub enum DeadLetter {
         /// A table of the same database, in the same transaction.
         Table = "table",
+        /// Files below `deadletter.dir`, durable before the transaction.
+        File = "file",
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a consumer is told by its keys: checked, and nothing opened yet.
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keys::KeySpec;
 use crate::config::scope::Scope;
 use crate::config::value::{Names, Value, Wrong};
 use crate::consumer::decode::{Format, Json, LogPattern, Pointer, Text};
@@ -13,7 +12,7 @@ use std::sync::Arc;
 
 /// A consumer whose keys are right.
 #[derive(Debug)]
-pub struct ConsumerPlan {
+pub struct Plan {
     /// Its keys.
     pub keys: ConsumerKeys,
     /// The way to the database.
@@ -29,18 +28,13 @@ pub struct ConsumerPlan {
 /// The ledger keeps a group's name in so many characters.
 const GROUP_MAX: usize = 190;
 
-impl ConsumerPlan {
-    /// The tables of keys, for `describe`: the consumer's, its database's, and a column's (below `columns.<name>.`).
-    pub const TABLES: [(&'static str, &'static [KeySpec]); 3] =
-        [("", ConsumerKeys::KEYS), ("", Access::KEYS), ("columns.<name>.", ColumnKeys::KEYS)];
-
+impl Plan {
     /// Reads the keys below `<agent>.consumers.<name>.`; says all that is wrong in one run.
     pub fn read(scope: &mut Scope<'_>) -> Option<Self> {
         let keys = ConsumerKeys::read(scope);
-        let access = Access::read(scope);
         // The columns are read even when something else is wrong, so that all is said at once.
-        let columns = columns(scope, keys.as_ref(), access.as_ref().map(dialect_of));
-        let (keys, access) = (keys?, access?);
+        let columns = columns(scope, keys.as_ref());
+        let keys = keys?;
         let is_right = [topics_are_right(scope, &keys), primary_key_is_right(scope, &keys)];
         let group = group(scope, &keys);
         let (table_columns, rows) = columns?;
@@ -53,13 +47,14 @@ impl ConsumerPlan {
             columns: table_columns,
             primary_key: primary_key.map(str::to_owned).collect(),
         };
+        let access = keys.access();
         Some(Self { access, table, rows: Arc::new(rows), group: group?, keys })
     }
 
     /// The statements that make the table and the consumer's own tables: what `tailwater consumer ddl` prints.
     #[must_use]
     pub fn ddl(&self) -> String {
-        let dialect = dialect_of(&self.access);
+        let dialect = dialect_of(&self.access.address);
         let own = dialect.own_tables().map(str::to_owned);
         let statements = std::iter::once(self.table.create(dialect)).chain(own);
         statements.map(|statement| format!("{statement};\n")).collect::<Vec<_>>().join("\n")
@@ -130,12 +125,9 @@ fn group(scope: &mut Scope<'_>, keys: &ConsumerKeys) -> Option<String> {
 }
 
 /// The columns, as the table has them and as rows are made of them.
-fn columns(
-    scope: &mut Scope<'_>,
-    keys: Option<&ConsumerKeys>,
-    dialect: Option<&'static Dialect>,
-) -> Option<(Vec<TableColumn>, Rows)> {
+fn columns(scope: &mut Scope<'_>, keys: Option<&ConsumerKeys>) -> Option<(Vec<TableColumn>, Rows)> {
     let names = scope.peek("columns").map(|found| found.value.to_owned()).unwrap_or_default();
+    let dialect = keys.map(|keys| dialect_of(&keys.address));
     let mut fields = Fields::new(scope, keys)?;
     let (mut of_table, mut of_rows, mut failed) = (Vec::new(), Vec::new(), false);
     let mut seen: Vec<String> = Vec::new();
@@ -265,16 +257,16 @@ impl Fields {
         let text = match (from, self.kind) {
             (Some(from), _) => from.to_owned(),
             (None, FormatName::Json) => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-            (None, FormatName::Text) => "@body".to_owned(),
+            (None, FormatName::Text) => "body".to_owned(),
             (None, FormatName::AccessLog) => name.to_owned(),
         };
         let known = match text.as_str() {
-            "@body" => Some(Origin::Body),
-            "@key" => Some(Origin::Key),
-            "@topic" => Some(Origin::Topic),
-            "@partition" => Some(Origin::Partition),
-            "@offset" => Some(Origin::Offset),
-            "@timestamp" => Some(Origin::Timestamp),
+            "body" => Some(Origin::Body),
+            "key" => Some(Origin::Key),
+            "topic" => Some(Origin::Topic),
+            "partition" => Some(Origin::Partition),
+            "offset" => Some(Origin::Offset),
+            "timestamp" => Some(Origin::Timestamp),
             other => other
                 .strip_prefix("header:")
                 .map(|header| Origin::Header(header.to_owned()))
@@ -301,7 +293,7 @@ impl Fields {
         };
         if let Some(message) = refused {
             let key = if from.is_some() { "from" } else { "type" };
-            let expected = "`@body`, `@key`, `@topic`, `@partition`, `@offset`, `@timestamp`, `header:NAME`, `constant:TEXT`, or a field of the format";
+            let expected = "`body`, `key`, `topic`, `partition`, `offset`, `timestamp`, `header:NAME`, `constant:TEXT`, or a field of the format";
             wrong(below, key, message, expected);
             return None;
         }
@@ -355,7 +347,7 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
-    use super::ConsumerPlan;
+    use super::Plan;
     use crate::config::scope::Scope;
 
     const WHOLE: &[(&str, &str)] = &[
@@ -371,12 +363,12 @@ mod tests {
         ("columns.user.type", "varchar(40)"),
     ];
 
-    fn read(changes: &[(&'static str, &'static str)]) -> (Option<ConsumerPlan>, Vec<String>) {
+    fn read(changes: &[(&'static str, &'static str)]) -> (Option<Plan>, Vec<String>) {
         let is_replaced = |key: &str| changes.iter().any(|(k, _)| *k == key);
         let kept = WHOLE.iter().filter(|(key, _)| !is_replaced(key));
         let given: Vec<_> =
             kept.chain(changes.iter().filter(|(_, value)| *value != "-")).copied().collect();
-        let (plan, said) = Scope::for_test(&given, ConsumerPlan::read);
+        let (plan, said) = Scope::for_test(&given, Plan::read);
         (plan, said.into_iter().map(|d| d.message).collect())
     }
 

@@ -1,23 +1,29 @@
 //! Which database, and how to get in.
 
-use crate::config::keys::keys;
 use crate::config::value::{Secret, Value, Wrong};
 use std::fmt;
 use std::path::PathBuf;
 
-keys! {
-    /// Which database, and how to get in.
-    pub struct Access = "database" {
-        /// `mysql://user@host:3306/database`, or `sqlite:FILE`.
-        "database.url" => address: Address,
-        /// User, where the address names none.
-        "database.user" => user: Option<String>,
-        /// Password. Better in a file, or as `${env:NAME}`.
-        "database.password" => password: Option<Secret>,
-        /// File with the password on its first line; read again for each connection.
-        "database.password.file" => password_file: Option<PathBuf>,
-        /// File with the certificates (PEM) that the server's is checked against; the connection is then encrypted or not made.
-        "database.tls.ca" => tls_ca: Option<PathBuf>,
+/// Which database, and how to get in.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Where it is.
+    pub address: Address,
+    /// User, where the address names none.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+    /// File with the password on its first line; read again for each connection.
+    pub password_file: Option<PathBuf>,
+    /// File with the certificates (PEM) that the server's is checked against; the connection is then encrypted or not made.
+    pub tls_ca: Option<PathBuf>,
+}
+
+impl Access {
+    /// The way to `address`, with nothing but what it says.
+    #[must_use]
+    pub fn to(address: Address) -> Self {
+        Self { address, user: None, password: None, password_file: None, tls_ca: None }
     }
 }
 
@@ -86,8 +92,7 @@ impl Value for Address {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Address, Server};
-    use crate::config::scope::Scope;
+    use super::{Address, Server};
     use crate::config::value::{Value, Wrong};
 
     #[test]
@@ -95,10 +100,8 @@ mod tests {
         let address = Address::parse("mysql://joe:geheim@db.example:3307/weblog").unwrap();
         assert_eq!(address.to_string(), "mysql://db.example:3307/weblog");
         assert!(!format!("{address:?}").contains("geheim"));
-        let given = [("database.url", "mysql://joe:geheim@db"), ("database.password", "geheim")];
-        let (access, said) = Scope::for_test(&given, Access::read);
-        assert!(access.is_none());
-        assert!(!format!("{said:?}").contains("geheim"), "{said:?}");
+        let refused = Address::parse("mysql://joe:geheim@db").unwrap_err();
+        assert!(!format!("{refused:?}").contains("geheim"), "{refused:?}");
     }
 
     #[test]

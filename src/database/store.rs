@@ -2,7 +2,7 @@
 //!
 //! Tests put themselves underneath: a store that fails on cue is one more [`Store`].
 
-use crate::database::address::{Access, Server};
+use crate::database::address::{Access, Address, Server};
 use crate::database::answer::Answer;
 use crate::database::dialect::Dialect;
 use crate::database::error::StoreError;
@@ -61,10 +61,10 @@ pub fn open(access: &Access, connections: usize) -> Arc<dyn Store> {
     }
 }
 
-/// The SQL of the database that `access` leads to.
+/// The SQL of the database at `address`.
 #[must_use]
-pub fn dialect_of(access: &Access) -> &'static Dialect {
-    match &access.address.server {
+pub fn dialect_of(address: &Address) -> &'static Dialect {
+    match &address.server {
         Server::Mysql(_) => &mysql::MYSQL,
         Server::Sqlite(_) => &sqlite::SQLITE,
     }

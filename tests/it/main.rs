@@ -17,6 +17,7 @@
 mod check;
 mod cli;
 mod conformance;
+mod consumer;
 mod describe;
 mod exec;
 mod interceptors;

@@ -61,13 +61,7 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}", dir.path().join("rows.db").display());
-        let access = Access {
-            address: Address::parse(&address).unwrap(),
-            user: None,
-            password: None,
-            password_file: None,
-            tls_ca: None,
-        };
+        let access = Access::to(Address::parse(&address).unwrap());
         let store = open(&access, 4);
         let ledger = Ledger::new(store.dialect());
         let identity = Identity {

@@ -1,0 +1,484 @@
+//! The poll thread: reads Kafka, cuts chunks, and waits for nothing but Kafka.
+//!
+//! It never touches the database. A partition whose records wait for writers is paused, and resumed when half of them are
+//! gone; so the group sees a living member however slow the database is.
+
+use crate::clock::{Clock, Stop};
+use crate::consumer::chunk::{Chunk, Cutter, Offer};
+use crate::consumer::cluster::{Change, Client, Cluster, advice};
+use crate::consumer::counters::ConsumerCounters;
+use crate::consumer::held::Held;
+use crate::consumer::progress::{self, PartitionProgress, Progress, commit_for_monitoring};
+use crate::consumer::takeover::{TakenOver, Wanted};
+use crate::status::happening::{Happening, Teller};
+use crossbeam_channel::{Receiver, Sender};
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How chunks are cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Records of a chunk at most.
+    pub rows: usize,
+    /// Bytes of a chunk at most, unless one record is larger.
+    pub bytes: usize,
+    /// How long a record waits for others while a writer is idle.
+    pub time: Duration,
+    /// Bytes in memory before partitions are paused.
+    pub queue_bytes: usize,
+    /// Writers: while as many chunks wait as there are writers, open chunks grow.
+    pub writers: usize,
+}
+
+/// The channels between the poll thread and the others.
+pub struct Links {
+    /// To the writers.
+    pub chunks: Sender<Chunk>,
+    /// To the takeover thread.
+    pub wanted: Sender<Arc<Wanted>>,
+    /// From the takeover thread.
+    pub taken: Receiver<TakenOver>,
+    /// From the writers: what is no longer ours.
+    pub lost: Receiver<Arc<Held>>,
+    /// Whether one of the others has ended by a panic.
+    pub is_broken: Box<dyn Fn() -> bool + Send>,
+}
+
+/// A partition that the group gives us.
+enum Partition {
+    Taking(Arc<Wanted>),
+    Reading { cutter: Cutter, paused: bool },
+}
+
+/// The poll thread's own.
+pub struct Poller {
+    client: Arc<Client>,
+    /// As the configuration has them, for messages.
+    topics: String,
+    cut: Cut,
+    clock: Arc<dyn Clock>,
+    teller: Teller,
+    counters: Arc<ConsumerCounters>,
+    links: Links,
+    progress: Progress,
+    /// By topic, so that a record's topic is looked up without being copied.
+    partitions: HashMap<String, BTreeMap<i32, Partition>>,
+    all: Arc<AtomicUsize>,
+    /// Taken over, and the client was not ready to be moved yet.
+    unmoved: Vec<TakenOver>,
+    looked_at: Duration,
+    committed_at: Duration,
+}
+
+/// Messages between two looks at everything else.
+const MESSAGES: usize = 1000;
+/// The longest wait for a message.
+const WAIT: Duration = Duration::from_millis(100);
+/// The same while a partition is to be taken over or resumed.
+const WAIT_SHORT: Duration = Duration::from_millis(5);
+/// A chunk is closed after so long even if all writers are busy.
+const AGE_MAX: Duration = Duration::from_secs(2);
+/// Between two looks at lag and holes.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two commits of the group's offsets, which are for monitoring only.
+const COMMIT: Duration = Duration::from_secs(5);
+/// How long moving a partition's position may take: it is a matter of the client alone.
+const SEEK: Duration = Duration::from_secs(5);
+
+impl Poller {
+    /// A poll thread that has read nothing yet.
+    #[must_use]
+    pub fn new(
+        cluster: &Cluster,
+        cut: Cut,
+        clock: Arc<dyn Clock>,
+        teller: Teller,
+        counters: Arc<ConsumerCounters>,
+        links: Links,
+        progress: Progress,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            client: cluster.client().clone(),
+            topics: cluster.topics().to_owned(),
+            cut,
+            clock,
+            teller,
+            counters,
+            links,
+            progress,
+            partitions: HashMap::new(),
+            all: Arc::default(),
+            unmoved: Vec::new(),
+            looked_at: now,
+            committed_at: now,
+        }
+    }
+
+    /// Polls until asked to stop, then hands the writers what is open; what is held then. An error: the client cannot go
+    /// on.
+    pub fn work(mut self, stop: &Stop) -> Result<Vec<Arc<Held>>, String> {
+        while !stop.is_requested() {
+            if let Err(why) = self.pass() {
+                for partition in self.partitions.values().flat_map(BTreeMap::values) {
+                    partition.let_go();
+                }
+                return Err(why);
+            }
+        }
+        let open: Vec<Chunk> = self.reading().filter_map(|(cutter, _)| cutter.close()).collect();
+        open.into_iter().try_for_each(|chunk| self.hand_over(chunk))?;
+        Ok(self.reading().map(|(cutter, _)| cutter.held().clone()).collect())
+    }
+
+    fn pass(&mut self) -> Result<(), String> {
+        self.heed_group()?;
+        self.heed_others()?;
+        self.read()?;
+        self.heed_group()?;
+        let now = self.clock.now();
+        self.close_old(now)?;
+        self.regulate();
+        if now.saturating_sub(self.looked_at) >= LOOK {
+            self.looked_at = now;
+            self.look(now)?;
+        }
+        if (self.links.is_broken)() {
+            return Err("one of its threads has ended".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What the group gave and took.
+    fn heed_group(&mut self) -> Result<(), String> {
+        for change in self.client.context().changes() {
+            match change {
+                Change::Assigned(partitions) => {
+                    for (topic, partition) in partitions {
+                        self.want(&topic, partition)?;
+                    }
+                }
+                Change::Revoked(partitions) => {
+                    for (topic, partition) in partitions {
+                        let of_topic = self.partitions.get_mut(&topic);
+                        if let Some(gone) = of_topic.and_then(|all| all.remove(&partition)) {
+                            gone.let_go();
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A partition is to be taken over; it is paused.
+    fn want(&mut self, topic: &str, partition: i32) -> Result<(), String> {
+        let wanted = Wanted::new(topic, partition);
+        let of_topic = self.partitions.entry(topic.to_owned()).or_default();
+        if let Some(before) = of_topic.insert(partition, Partition::Taking(wanted.clone())) {
+            before.let_go();
+        }
+        self.links.wanted.send(wanted).map_err(|_| "the takeover thread has ended".to_owned())
+    }
+
+    /// What was taken over, and what writers found to be somebody else's.
+    fn heed_others(&mut self) -> Result<(), String> {
+        for held in self.links.lost.try_iter().collect::<Vec<_>>() {
+            let (topic, partition) = (held.identity.topic.clone(), held.identity.partition);
+            let is_current = matches!(
+                self.partitions.get(&topic).and_then(|all| all.get(&partition)),
+                Some(Partition::Reading { cutter, .. }) if Arc::ptr_eq(cutter.held(), &held)
+            );
+            if is_current {
+                self.pause(&topic, partition);
+                self.want(&topic, partition)?;
+            }
+        }
+        let mut taken = std::mem::take(&mut self.unmoved);
+        taken.extend(self.links.taken.try_iter());
+        for over in taken {
+            self.begin(over);
+        }
+        Ok(())
+    }
+
+    /// Begins to read a partition that is ours.
+    fn begin(&mut self, over: TakenOver) {
+        let (topic, partition) = (over.wanted.topic.clone(), over.wanted.partition);
+        let slot = self.partitions.get_mut(&topic).and_then(|all| all.get_mut(&partition));
+        let Some(slot) = slot else { return };
+        if !matches!(slot, Partition::Taking(wanted) if Arc::ptr_eq(wanted, &over.wanted)) {
+            return;
+        }
+        let at = i64::try_from(over.read_from).unwrap_or(i64::MAX);
+        if let Err(error) = seek(&self.client, &topic, partition, at) {
+            // The client is still busy with the assignment: it is asked again at the next pass.
+            log::debug!("{topic}[{partition}] cannot be read from {at} yet: {error}");
+            self.unmoved.push(over);
+            return;
+        }
+        let cutter = Cutter::new(over.held, self.all.clone(), &over.delivered);
+        *slot = Partition::Reading { cutter, paused: false };
+        self.resume(&topic, partition);
+    }
+
+    /// Reads what has arrived, waiting a little if nothing has.
+    fn read(&mut self) -> Result<(), String> {
+        let client = self.client.clone();
+        let mut wait = self.wait();
+        let now = self.clock.now();
+        // What is over the bound is over it by one record: partitions are paused before the next.
+        let mut room = self.cut.queue_bytes.saturating_sub(self.bytes());
+        for _ in 0..MESSAGES {
+            match client.poll(wait) {
+                None => return Ok(()),
+                Some(Ok(message)) => {
+                    room = room.saturating_sub(message.payload_len() + message.key_len());
+                    self.take(&message, now)?;
+                    if room == 0 {
+                        return Ok(());
+                    }
+                }
+                Some(Err(error)) => self.fail(&error)?,
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Duration {
+        let (cut, now) = (self.cut, self.clock.now());
+        let mut wait = WAIT;
+        for partition in self.partitions.values().flat_map(BTreeMap::values) {
+            wait = wait.min(match partition {
+                Partition::Taking(_) | Partition::Reading { paused: true, .. } => WAIT_SHORT,
+                Partition::Reading { cutter, .. } if !cutter.open().is_empty() => {
+                    let age = now.saturating_sub(cutter.opened_at());
+                    cut.time.saturating_sub(age).max(Duration::from_millis(1))
+                }
+                Partition::Reading { .. } => WAIT,
+            });
+        }
+        wait
+    }
+
+    /// Puts a record into its partition's open chunk.
+    fn take(&mut self, message: &BorrowedMessage<'_>, now: Duration) -> Result<(), String> {
+        let partition = self.partitions.get_mut(message.topic());
+        let partition = partition.and_then(|all| all.get_mut(&message.partition()));
+        // Anything of a partition that is not ours yet came before the seek: it comes again.
+        let Some(Partition::Reading { cutter, .. }) = partition else { return Ok(()) };
+        let Ok(offset) = u64::try_from(message.offset()) else { return Ok(()) };
+        let mut closed = Vec::new();
+        loop {
+            match cutter.offer(offset) {
+                Offer::CloseAt(end) => closed.extend(cutter.close_at(end)),
+                Offer::Skip => break,
+                Offer::Take => {
+                    let time = message.timestamp().to_millis().unwrap_or(-1);
+                    cutter.take(offset, now, |open| {
+                        let headers = message.headers();
+                        let headers = headers.iter().flat_map(|all| all.iter());
+                        let headers = headers.map(|header| (header.key, header.value));
+                        open.push(offset, time, message.key(), message.payload(), headers);
+                    });
+                    self.counters.records_polled.add(1);
+                    self.counters.bytes_polled.add(message.payload_len() + message.key_len());
+                    break;
+                }
+            }
+        }
+        if cutter.open().len() >= self.cut.rows || cutter.open().bytes() >= self.cut.bytes {
+            closed.extend(cutter.close());
+        }
+        closed.into_iter().try_for_each(|chunk| self.hand_over(chunk))
+    }
+
+    fn hand_over(&self, chunk: Chunk) -> Result<(), String> {
+        self.links.chunks.send(chunk).map_err(|_| "the writers have ended".to_owned())
+    }
+
+    /// Closes chunks that have waited long enough: at once while a writer is idle, later while all are busy.
+    fn close_old(&mut self, now: Duration) -> Result<(), String> {
+        let is_idle = self.links.chunks.len() < self.cut.writers;
+        let patience = if is_idle { self.cut.time } else { AGE_MAX };
+        let old = |cutter: &Cutter| {
+            !cutter.open().is_empty() && now.saturating_sub(cutter.opened_at()) >= patience
+        };
+        let closed: Vec<Chunk> = self
+            .reading()
+            .filter(|(c, _)| old(c))
+            .filter_map(|(cutter, _)| cutter.close())
+            .collect();
+        closed.into_iter().try_for_each(|chunk| self.hand_over(chunk))
+    }
+
+    /// Pauses the partitions that fill the memory, and resumes them when half of it is free.
+    fn regulate(&mut self) {
+        let count = self.reading().count().max(1);
+        let (limit, share) = (self.cut.queue_bytes, self.cut.queue_bytes / count);
+        let total = self.bytes();
+        let mut changes = Vec::new();
+        for (topic, of_topic) in &mut self.partitions {
+            for (partition, state) in of_topic {
+                let Partition::Reading { cutter, paused } = state else { continue };
+                let bytes = cutter.held().waiting_bytes() + cutter.open().bytes();
+                if !*paused && total >= limit && bytes >= share {
+                    *paused = true;
+                    changes.push((topic.clone(), *partition, true));
+                } else if *paused && (total < limit / 2 || bytes < share / 2) {
+                    *paused = false;
+                    changes.push((topic.clone(), *partition, false));
+                }
+            }
+        }
+        for (topic, partition, pause) in changes {
+            if pause {
+                self.pause(&topic, partition);
+            } else {
+                self.resume(&topic, partition);
+            }
+        }
+    }
+
+    /// Once in a while: holes at the end of partitions (R14), how far everything is, the group's offsets.
+    fn look(&mut self, now: Duration) -> Result<(), String> {
+        let position = self.client.position().map(|list| list.to_topic_map()).unwrap_or_default();
+        let mut closed = Vec::new();
+        for (topic, of_topic) in &mut self.partitions {
+            for (partition, state) in of_topic {
+                let Partition::Reading { cutter, paused: false } = state else { continue };
+                let key = (topic.clone(), *partition);
+                if let Some(Offset::Offset(at)) = position.get(&key) {
+                    cutter.read_to(u64::try_from(*at).unwrap_or(0));
+                }
+                if cutter.open().is_empty() && cutter.has_range() {
+                    closed.extend(cutter.close());
+                }
+            }
+        }
+        closed.into_iter().try_for_each(|chunk| self.hand_over(chunk))?;
+        self.show();
+        if now.saturating_sub(self.committed_at) >= COMMIT {
+            self.committed_at = now;
+            let held: Vec<Arc<Held>> = self.reading().map(|(c, _)| c.held().clone()).collect();
+            commit_for_monitoring(&self.client, &held, CommitMode::Async);
+        }
+        Ok(())
+    }
+
+    fn show(&self) {
+        let listener = self.client.context();
+        let mut shown = Vec::new();
+        for (topic, of_topic) in &self.partitions {
+            for (partition, state) in of_topic {
+                let reading = match state {
+                    Partition::Reading { cutter, paused } => Some((cutter.held(), *paused)),
+                    Partition::Taking(_) => None,
+                };
+                shown.push(PartitionProgress {
+                    topic: topic.clone(),
+                    partition: *partition,
+                    delivered_to: reading.map(|(held, _)| held.delivered_to()),
+                    end: listener.end(&(topic.clone(), *partition)),
+                    waiting_bytes: reading.map_or(0, |(held, _)| held.waiting_bytes()),
+                    paused: reading.is_some_and(|(_, paused)| paused),
+                });
+            }
+        }
+        progress::show(&self.progress, &self.counters, shown);
+    }
+
+    /// An error that came instead of a record.
+    fn fail(&mut self, error: &KafkaError) -> Result<(), String> {
+        let code = error.rdkafka_error_code();
+        match (error, code) {
+            (KafkaError::MessageConsumptionFatal(_), _) => return Err(error.to_string()),
+            (_, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
+                // Which partition it is, the error does not say. Taking over finds what is missing, and tells.
+                let all: Vec<_> =
+                    self.reading().map(|(c, _)| c.held().identity.clone()).collect();
+                for identity in all {
+                    self.pause(&identity.topic, identity.partition);
+                    self.want(&identity.topic, identity.partition)?;
+                }
+            }
+            (_, Some(RDKafkaErrorCode::PollExceeded)) => self.teller.tell(
+                Happening::warning("poll-exceeded", "this process stood still longer than max.poll.interval.ms")
+                    .effect("the group has given its partitions to others; they are taken back by its rules")
+                    .next("look why the process was stopped: the database cannot be the reason"),
+            ),
+            _ => {
+                let (word, next) = advice(code);
+                self.teller.tell(
+                    Happening::warning(word, format!("Kafka: {error}"))
+                        .effect("reading goes on by itself when that is over")
+                        .next(next.replace("<its name>", &self.topics)),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of records in memory.
+    fn bytes(&mut self) -> usize {
+        let open: usize = self.reading().map(|(cutter, _)| cutter.open().bytes()).sum();
+        self.all.load(Ordering::Relaxed) + open
+    }
+
+    fn reading(&mut self) -> impl Iterator<Item = (&mut Cutter, &mut bool)> {
+        let all = self.partitions.values_mut().flat_map(BTreeMap::values_mut);
+        all.filter_map(|partition| match partition {
+            Partition::Reading { cutter, paused } => Some((cutter, paused)),
+            Partition::Taking(_) => None,
+        })
+    }
+
+    fn pause(&self, topic: &str, partition: i32) {
+        self.told(topic, partition, self.client.pause(&one(topic, partition)));
+    }
+
+    fn resume(&self, topic: &str, partition: i32) {
+        self.told(topic, partition, self.client.resume(&one(topic, partition)));
+    }
+
+    fn told(&self, topic: &str, partition: i32, result: KafkaResult<()>) {
+        if let Err(error) = result {
+            self.teller.tell(
+                Happening::warning("pause-failed", format!("{topic}[{partition}]: {error}"))
+                    .effect(
+                        "more of it may be held in memory than `queue.bytes` says, or less read",
+                    ),
+            );
+        }
+    }
+}
+
+impl Partition {
+    fn let_go(&self) {
+        match self {
+            Self::Taking(wanted) => wanted.give_up(),
+            Self::Reading { cutter, .. } => cutter.held().let_go(),
+        }
+    }
+}
+
+fn one(topic: &str, partition: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    list
+}
+
+/// Moves the position of one partition.
+fn seek(client: &Client, topic: &str, partition: i32, at: i64) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(at))?;
+    let moved = client.seek_partitions(list, SEEK)?;
+    moved.elements().iter().try_for_each(TopicPartitionListElem::error)
+}
