@@ -1,10 +1,11 @@
-//! What the status server is shown of a running agent: who runs, how each of them stands, and whether channels get emptier.
+//! What the status server is shown of a running program: who runs, how each of them stands, and whether channels get emptier.
 //!
 //! Stuck is derived from progress alone: a channel has events, and for a while nothing was delivered from it. Then its sinks
 //! are stuck, whatever they say themselves.
 
 use crate::channel::{Channel, ChannelGauges};
 use crate::clock::Clock;
+use crate::consumer::{Consumer, PartitionProgress};
 use crate::event::ComponentName;
 use crate::progress::{Activity, Progress};
 use crate::status::happening::Telling;
@@ -16,8 +17,9 @@ use std::time::Duration;
 /// How long a channel may have events of which none is delivered before its sinks count as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
-/// How an agent stands, shared by its supervisor and the status server.
+/// How a program stands, shared by its supervisor and the status server.
 pub struct Board {
+    program: &'static str,
     agent: ComponentName,
     clock: Arc<dyn Clock>,
     telling: Telling,
@@ -49,6 +51,8 @@ pub(super) enum Standing {
     Open(Arc<dyn Channel>),
     /// A source or sink with a runner.
     Running(Arc<Progress>),
+    /// A consumer's partitions, as of a second ago.
+    Consuming(Arc<Consumer>),
     /// It does not run yet, or will not.
     Not(State, String),
 }
@@ -62,9 +66,19 @@ struct Delivered {
 impl Board {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(agent: ComponentName, clock: Arc<dyn Clock>, telling: Telling) -> Self {
+    pub fn new(
+        program: &'static str,
+        agent: ComponentName,
+        clock: Arc<dyn Clock>,
+        telling: Telling,
+    ) -> Self {
         let started_ms = clock.wall_ms();
-        Self { agent, clock, telling, started_ms, state: Mutex::default() }
+        Self { program, agent, clock, telling, started_ms, state: Mutex::default() }
+    }
+
+    /// `agent` or `consumer`.
+    pub(super) fn program(&self) -> &'static str {
+        self.program
     }
 
     /// Shows other parts than before.
@@ -81,11 +95,20 @@ impl Board {
     pub(super) fn look(&self) {
         let now = self.clock.now();
         let mut state = self.lock();
-        let gauges = state.gauges();
-        for (name, gauges) in gauges {
-            let sequence = gauges.next_sequence.saturating_sub(gauges.events);
+        let channels = state.gauges().into_iter().map(|(name, gauges)| {
+            (name, gauges.next_sequence.saturating_sub(gauges.events), gauges.events)
+        });
+        let consumers = state.parts.iter().filter_map(|part| match &part.standing {
+            Standing::Consuming(consumer) => {
+                let (to, lag) = delivered(consumer);
+                Some((part.name.clone(), to, lag))
+            }
+            _ => None,
+        });
+        let moved: Vec<_> = channels.chain(consumers).collect();
+        for (name, sequence, left) in moved {
             let last = state.delivered.entry(name).or_insert(Delivered { sequence, since: now });
-            if last.sequence != sequence || gauges.events == 0 {
+            if last.sequence != sequence || left == 0 {
                 *last = Delivered { sequence, since: now };
             }
         }
@@ -103,7 +126,7 @@ impl Observed for Board {
         let gauges = state.gauges();
         let parts = state.parts.iter().map(|part| state.part(part, &gauges, now)).collect();
         Snapshot {
-            program: "agent",
+            program: self.program,
             name: self.agent.clone(),
             at_ms: self.clock.wall_ms(),
             started_ms: self.started_ms,
@@ -130,6 +153,7 @@ impl BoardState {
         let (state, why) = match &shown.standing {
             Standing::Open(_) => self.channel(&shown.name, gauges, now),
             Standing::Not(state, why) => (*state, why.clone()),
+            Standing::Consuming(consumer) => self.consumer(&shown.name, consumer, now),
             Standing::Running(progress) => {
                 let seen = progress.seen();
                 let stuck = (shown.kind == PartKind::Sink).then(|| self.stuck(shown, gauges, now));
@@ -175,6 +199,29 @@ impl BoardState {
         }
     }
 
+    /// A consumer works while records are left, and is stuck when none of them gets into the table.
+    fn consumer(
+        &self,
+        name: &ComponentName,
+        consumer: &Consumer,
+        now: Duration,
+    ) -> (State, String) {
+        if consumer.progress().is_empty() {
+            return (State::Starting, "no partition is assigned to it".to_owned());
+        }
+        let (_, lag) = delivered(consumer);
+        let still =
+            self.delivered.get(name).map_or(Duration::ZERO, |d| now.saturating_sub(d.since));
+        if lag == 0 {
+            (State::Waiting, String::new())
+        } else if still >= STUCK_AFTER {
+            let still = still.as_secs();
+            (State::Stuck, format!("{lag} records are left; none was written for {still} s"))
+        } else {
+            (State::Working, format!("{lag} records are left"))
+        }
+    }
+
     /// How many events a channel holds and since when none has left it, if that is too long.
     fn undelivered(
         &self,
@@ -186,6 +233,13 @@ impl BoardState {
         let still = now.saturating_sub(self.delivered.get(channel)?.since);
         (events > 0 && still >= STUCK_AFTER).then_some((events, still))
     }
+}
+
+/// How far all partitions of a consumer are together, and how many records are left.
+fn delivered(consumer: &Consumer) -> (u64, u64) {
+    let partitions = consumer.progress();
+    let to = partitions.iter().filter_map(|partition| partition.delivered_to).sum();
+    (to, partitions.iter().filter_map(PartitionProgress::lag).sum())
 }
 
 fn state_of(activity: Activity) -> State {
@@ -253,7 +307,7 @@ mod tests {
         batch.push(&Arc::new(Headers::new()), b"1");
         batch.push(&Arc::new(Headers::new()), b"2");
         channel.put(batch.build(Origin::default())).unwrap().wait().unwrap();
-        let board = Board::new("a1".into(), clock.clone(), telling);
+        let board = Board::new("agent", "a1".into(), clock.clone(), telling);
         let progress = Arc::new(Progress::new(Duration::ZERO));
         progress.turn(Duration::ZERO, Activity::Waiting, "");
         let shown = |kind, name: &str, channels, standing| Shown {

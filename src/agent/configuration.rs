@@ -45,6 +45,8 @@ pub struct Configuration {
 pub struct Reading {
     /// What is to run under the name, if anything.
     pub found: Found,
+    /// Whether the name is that of consumers, startable or not.
+    pub is_consumer: bool,
     /// What is to be said, drawn in full, in the order of the files.
     pub remarks: Vec<(Severity, String)>,
 }
@@ -81,13 +83,15 @@ impl Configuration {
         let said = plans.all_diagnostics();
         let remarks =
             said.iter().map(|said| (said.severity, render::full(said, &plans.sources))).collect();
-        let program = plans.programs.remove(self.name.as_str()).and_then(|judged| judged.program);
+        let judged = plans.programs.remove(self.name.as_str());
+        let is_consumer = judged.as_ref().is_some_and(|judged| judged.is_consumer);
+        let program = judged.and_then(|judged| judged.program);
         let found = match program.filter(|_| !plans.fatal) {
             Some(Program::Agent(plan)) => Found::Agent(plan),
             Some(Program::Consumers(plan)) => Found::Consumers(plan),
             None => Found::Nothing,
         };
-        Reading { found, remarks }
+        Reading { found, is_consumer, remarks }
     }
 
     fn plans(&self, files: &[PathBuf]) -> Plans {

@@ -4,6 +4,7 @@
 //! memory are emptied by the sinks they still have; if that cannot be done in time nothing is changed, and the old plan runs
 //! on. Channels that did not change stay open with their events; a channel on disk that did is closed and opened again.
 
+use super::life::Supervised;
 use super::sinks::SinkSlot;
 use super::slots::{ChannelSlot, SourceSlot};
 use super::supervisor::{Supervisor, groups};
@@ -108,7 +109,7 @@ fn starting(running: &AgentPlan, plan: &AgentPlan, difference: &Difference) -> V
 
 impl Supervisor {
     /// Goes from one plan to the next. False if that cannot be done now without losing events: the old plan runs on.
-    pub(super) fn reload(&mut self, running: &AgentPlan, plan: &AgentPlan) -> bool {
+    pub(super) fn change(&mut self, running: &AgentPlan, plan: &AgentPlan) -> bool {
         let difference = difference(running, plan);
         if difference.is_empty() {
             self.teller

@@ -2,6 +2,7 @@
 //!
 //! A channel is opened by the supervisor's own hand; sources and sinks have runners, which start them again by themselves.
 
+use super::Running;
 use super::board::{Shown, Standing};
 use super::dead_letters::SourceLetters;
 use super::flume_lines;
@@ -38,6 +39,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn of(running: &Running) -> Self {
+        Self {
+            agent: running.configuration.name.clone(),
+            clock: running.clock.clone(),
+            telling: running.telling.clone(),
+            surroundings: running.configuration.surroundings.clone(),
+            drain: running.drain,
+        }
+    }
+
     /// What a component is given; it has a stop of its own.
     pub(super) fn context(&self, kind: &'static str, name: &str) -> Context {
         let name = ComponentName::from(name);

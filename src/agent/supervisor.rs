@@ -5,7 +5,9 @@
 //! runs is told to the board after each step.
 
 use super::board::{Board, Shown};
+use super::configuration::Found;
 use super::flume_lines;
+use super::life::Supervised;
 use super::sinks::SinkSlot;
 use super::slots::{ChannelSlot, Shared, SourceSlot};
 use crate::channel::Channel;
@@ -40,35 +42,6 @@ impl Supervisor {
         Self { shared, board, teller, channels, sinks, sources }
     }
 
-    /// Takes up everything of a plan that is not there yet.
-    pub(super) fn add(&mut self, plan: &AgentPlan) {
-        log::info!("Creating channels");
-        for component in &plan.channels {
-            if !self.channels.iter().any(|slot| slot.component.name == component.name) {
-                let slot = ChannelSlot::new(component, &self.shared);
-                let slot = self.or_told(slot, component);
-                self.channels.extend(slot);
-            }
-        }
-        for component in &plan.sources {
-            if !self.sources.iter().any(|slot| slot.component.name == component.name) {
-                let slot = SourceSlot::new(component, &self.shared);
-                let slot = self.or_told(slot, component);
-                self.sources.extend(slot);
-            }
-        }
-        for (processor, sinks) in groups(plan) {
-            let first = sinks.first().map(|sink| &*sink.name).unwrap_or_default();
-            if !self.sinks.iter().any(|slot| slot.has_sink(first)) {
-                let slot = SinkSlot::new(processor, &sinks, &self.shared);
-                let slot = sinks.first().and_then(|sink| self.or_told(slot, sink));
-                self.sinks.extend(slot);
-            }
-        }
-        self.tell_connections();
-        self.show();
-    }
-
     /// A component that cannot be read again is told: its setting hangs on an answer that has changed.
     fn or_told<T>(&self, slot: Option<T>, component: &Component) -> Option<T> {
         if slot.is_none() {
@@ -94,63 +67,6 @@ impl Supervisor {
         }
     }
 
-    /// `{ sourceRunners:{…} sinkRunners:{…} channels:{…} }`, as Flume tells what runs.
-    pub(super) fn materialized(&self) -> String {
-        fn named(component: &Component) -> (&str, &str) {
-            (&component.name, &component.type_name)
-        }
-        flume_lines::materialized(
-            self.sources.iter().map(|slot| named(&slot.component)),
-            self.sinks.iter().flat_map(SinkSlot::components).map(named),
-            self.channels.iter().map(|slot| named(&slot.component)),
-        )
-    }
-
-    /// Does what can be done now: opens channels whose time has come, then starts sinks and sources whose channels are open.
-    /// Returns what only a person can mend.
-    pub(super) fn advance(&mut self) -> Vec<StartError> {
-        let mut fatal = Vec::new();
-        for channel in &mut self.channels {
-            fatal.extend(channel.advance().err());
-        }
-        let channels = &self.channels;
-        let find = |name: &str| -> Option<Arc<dyn Channel>> {
-            let named = channels.iter().find(|slot| slot.component.name == name);
-            named.and_then(ChannelSlot::open_channel).cloned()
-        };
-        for sink in &mut self.sinks {
-            sink.advance(&self.shared, find);
-        }
-        for source in &mut self.sources {
-            source.advance(&self.shared, find);
-        }
-        self.show();
-        fatal
-    }
-
-    /// Waits until every sink and source that runs has started or failed to, a short while at most; says why those failed
-    /// that only a person can mend.
-    pub(super) fn first_starts(&self) -> Vec<String> {
-        let progress = || {
-            let sinks = self.sinks.iter().flat_map(SinkSlot::progress);
-            sinks.chain(self.sources.iter().filter_map(SourceSlot::progress)).map(|p| p.seen())
-        };
-        let until = self.shared.clock.now() + FIRST_START;
-        let look = crossbeam_channel::tick(LOOK);
-        while self.shared.clock.now() < until
-            && progress().any(|seen| seen.activity == Activity::Starting && seen.why.is_empty())
-        {
-            let _tick = look.recv();
-        }
-        progress().filter(|seen| seen.activity == Activity::Failed).map(|seen| seen.why).collect()
-    }
-
-    /// Whether something runs, or may still come to run.
-    pub(super) fn is_alive(&self) -> bool {
-        !self.sources.iter().all(SourceSlot::has_ended)
-            || !self.sinks.iter().all(SinkSlot::has_ended)
-    }
-
     /// Shows the board who runs, and how far the channels are.
     pub(super) fn show(&self) {
         let mut parts: Vec<Shown> = self.sources.iter().map(SourceSlot::shown).collect();
@@ -158,29 +74,6 @@ impl Supervisor {
         parts.extend(self.sinks.iter().flat_map(SinkSlot::shown));
         self.board.show(parts);
         self.board.look();
-    }
-
-    /// Stops everything: sources, then sinks, then channels. What does not outlive the process is delivered first, within
-    /// the bound.
-    pub(super) fn stop(mut self) {
-        log::info!("Shutting down configuration: {}", self.materialized());
-        let sources = std::mem::take(&mut self.sources);
-        self.stop_sources(sources);
-        let channels: Vec<_> =
-            self.channels.iter().map(|slot| slot.component.name.clone()).collect();
-        if !self.wait_until_empty(&channels) {
-            self.teller.tell(
-                Happening::error("events-left", "events are left in a channel that is in memory")
-                    .effect("they are lost, but for what their sources can read again")
-                    .next("use a file channel, or a longer --drain-seconds"),
-            );
-        }
-        let sinks = std::mem::take(&mut self.sinks);
-        self.stop_sinks(sinks);
-        let channels = std::mem::take(&mut self.channels);
-        for channel in channels {
-            channel.close(&self.shared);
-        }
     }
 
     pub(super) fn stop_sources(&self, sources: Vec<SourceSlot>) {
@@ -217,6 +110,121 @@ impl Supervisor {
                 return false;
             }
             let _tick = look.recv();
+        }
+    }
+}
+
+impl Supervised for Supervisor {
+    type Plan = AgentPlan;
+
+    fn pick(found: Found) -> Option<AgentPlan> {
+        match found {
+            Found::Agent(plan) => Some(plan),
+            Found::Consumers(_) | Found::Nothing => None,
+        }
+    }
+
+    fn add(&mut self, plan: &AgentPlan) {
+        log::info!("Creating channels");
+        for component in &plan.channels {
+            if !self.channels.iter().any(|slot| slot.component.name == component.name) {
+                let slot = ChannelSlot::new(component, &self.shared);
+                let slot = self.or_told(slot, component);
+                self.channels.extend(slot);
+            }
+        }
+        for component in &plan.sources {
+            if !self.sources.iter().any(|slot| slot.component.name == component.name) {
+                let slot = SourceSlot::new(component, &self.shared);
+                let slot = self.or_told(slot, component);
+                self.sources.extend(slot);
+            }
+        }
+        for (processor, sinks) in groups(plan) {
+            let first = sinks.first().map(|sink| &*sink.name).unwrap_or_default();
+            if !self.sinks.iter().any(|slot| slot.has_sink(first)) {
+                let slot = SinkSlot::new(processor, &sinks, &self.shared);
+                let slot = sinks.first().and_then(|sink| self.or_told(slot, sink));
+                self.sinks.extend(slot);
+            }
+        }
+        self.tell_connections();
+        self.show();
+    }
+
+    fn materialized(&self) -> String {
+        fn named(component: &Component) -> (&str, &str) {
+            (&component.name, &component.type_name)
+        }
+        flume_lines::materialized(
+            self.sources.iter().map(|slot| named(&slot.component)),
+            self.sinks.iter().flat_map(SinkSlot::components).map(named),
+            self.channels.iter().map(|slot| named(&slot.component)),
+        )
+    }
+
+    fn advance(&mut self) -> Vec<StartError> {
+        let mut fatal = Vec::new();
+        for channel in &mut self.channels {
+            fatal.extend(channel.advance().err());
+        }
+        let channels = &self.channels;
+        let find = |name: &str| -> Option<Arc<dyn Channel>> {
+            let named = channels.iter().find(|slot| slot.component.name == name);
+            named.and_then(ChannelSlot::open_channel).cloned()
+        };
+        for sink in &mut self.sinks {
+            sink.advance(&self.shared, find);
+        }
+        for source in &mut self.sources {
+            source.advance(&self.shared, find);
+        }
+        self.show();
+        fatal
+    }
+
+    fn first_starts(&self) -> Vec<String> {
+        let progress = || {
+            let sinks = self.sinks.iter().flat_map(SinkSlot::progress);
+            sinks.chain(self.sources.iter().filter_map(SourceSlot::progress)).map(|p| p.seen())
+        };
+        let until = self.shared.clock.now() + FIRST_START;
+        let look = crossbeam_channel::tick(LOOK);
+        while self.shared.clock.now() < until
+            && progress().any(|seen| seen.activity == Activity::Starting && seen.why.is_empty())
+        {
+            let _tick = look.recv();
+        }
+        progress().filter(|seen| seen.activity == Activity::Failed).map(|seen| seen.why).collect()
+    }
+
+    fn is_alive(&self) -> bool {
+        !self.sources.iter().all(SourceSlot::has_ended)
+            || !self.sinks.iter().all(SinkSlot::has_ended)
+    }
+
+    fn reload(&mut self, running: &AgentPlan, plan: &AgentPlan) -> bool {
+        self.change(running, plan)
+    }
+
+    fn stop(mut self) {
+        log::info!("Shutting down configuration: {}", self.materialized());
+        let sources = std::mem::take(&mut self.sources);
+        self.stop_sources(sources);
+        let channels: Vec<_> =
+            self.channels.iter().map(|slot| slot.component.name.clone()).collect();
+        if !self.wait_until_empty(&channels) {
+            self.teller.tell(
+                Happening::error("events-left", "events are left in a channel that is in memory")
+                    .effect("they are lost, but for what their sources can read again")
+                    .next("use a file channel, or a longer --drain-seconds"),
+            );
+        }
+        let sinks = std::mem::take(&mut self.sinks);
+        self.stop_sinks(sinks);
+        let channels = std::mem::take(&mut self.channels);
+        for channel in channels {
+            channel.close(&self.shared);
         }
     }
 }

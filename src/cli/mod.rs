@@ -9,11 +9,13 @@
 mod agent;
 mod check;
 mod commons_cli;
+mod consumer;
 mod describe;
 mod flume_ng;
 mod launch;
 mod logging;
 mod options;
+mod program;
 mod running;
 mod signals;
 mod surroundings;
@@ -89,6 +91,9 @@ enum Command {
     /// Run an agent from a flume.conf, as `flume-ng agent` does
     #[command(visible_alias = "node", disable_help_flag = true, override_help = options::help("agent", options::AGENT))]
     Agent(Words),
+    /// Run consumers, from Kafka to a database; `consumer ddl` prints their tables
+    #[command(disable_help_flag = true, override_help = options::help("consumer", options::AGENT))]
+    Consumer(Words),
     /// Say everything there is to say about a configuration, and start nothing
     Check(check::CheckArgs),
     /// Show the components there are, or one of them with its keys
@@ -107,6 +112,7 @@ struct Words {
 fn run(command: Command) -> Exit {
     match command {
         Command::Agent(Words { words }) => agent::run(&words),
+        Command::Consumer(Words { words }) => consumer::run(&words),
         Command::Check(args) => check::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Version => version::run("Tailwater"),

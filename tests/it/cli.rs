@@ -177,6 +177,56 @@ fn wrong_usage_exits_2_and_names_the_option() {
     }
 }
 
+/// A topic's bodies, into a table.
+const CONSUMER: &str = "\
+c1.consumers = access
+c1.consumers.access.kafka.bootstrap.servers = 127.0.0.1:1
+c1.consumers.access.kafka.topics = lines
+c1.consumers.access.kafka.consumer.group.id = g
+c1.consumers.access.format = text
+c1.consumers.access.database.url = sqlite:rows.db
+c1.consumers.access.database.table = lines
+c1.consumers.access.columns = line
+c1.consumers.access.columns.line.type = varchar(200)
+c1.consumers.access.columns.line.from = body
+";
+
+#[test]
+fn agents_and_consumers_share_a_file_and_each_command_refuses_the_others() {
+    let folder = tempdir().unwrap();
+    let conf = file(folder.path(), "x.conf", &format!("{SEQ_TO_NULL}{CONSUMER}"));
+    assert_eq!(status(&["check", shown(&conf)]).0, 0);
+    let (code, said) = status(&["agent", "-n", "c1", "-f", shown(&conf)]);
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("`c1` is a consumer program") && said.contains("tailwater consumer"),
+        "{said}"
+    );
+    let (code, said) = status(&["consumer", "-n", "a1", "-f", shown(&conf)]);
+    assert_eq!(code, 2);
+    assert!(said.contains("`a1` is an agent") && said.contains("tailwater agent"), "{said}");
+    let (code, said) = status(&["consumer", "ddl", "-n", "c1", "-f", shown(&conf)]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("CREATE TABLE IF NOT EXISTS \"lines\""), "{said}");
+}
+
+#[test]
+fn a_consumer_starts_though_its_broker_is_away_says_so_and_ends_on_request() {
+    let folder = tempdir().unwrap();
+    let url = format!("sqlite:{}/rows.db", shown(folder.path()));
+    let conf = file(folder.path(), "x.conf", &CONSUMER.replace("sqlite:rows.db", &url));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tailwater"));
+    command.args(["consumer", "-n", "c1", "-f", shown(&conf)]);
+    let mut consumer = Program::start(command);
+    let address = consumer.address();
+    consumer.says("Component type: CONSUMER, name: access started");
+    let (code, said) = crate::support::program::get(&address, "/healthz");
+    assert_eq!(code, 503, "{said}");
+    assert!(said.contains("consumer access is starting"), "{said}");
+    assert!(crate::support::program::get(&address, "/metrics").1.contains("\"CONSUMER.access\""));
+    assert_eq!(consumer.stop().code(), Some(0), "{}", consumer.said().join("\n"));
+}
+
 #[test]
 fn under_flumes_name_the_binary_answers_as_flumes_script() {
     let folder = tempdir().unwrap();
