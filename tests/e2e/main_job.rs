@@ -80,7 +80,7 @@ impl Job {
         }
         database::sql(&format!(
             "CREATE TABLE {access} (kafka_partition INT NOT NULL, kafka_offset BIGINT NOT NULL, client VARCHAR(45),
-               at DATETIME(3), request TEXT, status SMALLINT, bytes BIGINT);
+               at DATETIME, request TEXT, status SMALLINT, bytes BIGINT);
              CREATE TABLE {reports} (kafka_partition INT NOT NULL, kafka_offset BIGINT NOT NULL, id CHAR(6), user TEXT,
                picture LONGTEXT CHARACTER SET ascii)"
         ));
@@ -88,8 +88,8 @@ impl Job {
             "agent.conf",
             &agent_conf(&scene, &shown(&tomcat.logs), broker, &access, &reports),
         );
-        let consumer_conf = scene
-            .file("consumer.conf", &consumer_conf(&scene, broker, database, &access, &reports));
+        let consumer_conf =
+            scene.file("consumer.conf", &consumer_conf(broker, database, &access, &reports));
         Self { scene, access, reports, agent_conf, consumer_conf }
     }
 
@@ -167,7 +167,12 @@ impl Job {
         let resent = resent + oracle::judge("reports", &self.reports, rows, posted);
         tell(&format!("none missing; {resent} records sent to Kafka more than once"));
         let set_aside = walk(&self.scene.path("dead-letters"));
-        assert!(set_aside.is_empty(), "set aside, for no reason: {set_aside:?}");
+        assert!(set_aside.is_empty(), "the agent set aside, for no reason: {set_aside:?}");
+        let set_aside = database::sql(&format!(
+            "SELECT topic, record_offset, reason FROM tailwater_dead_letters WHERE topic IN ('{}', '{}')",
+            self.access, self.reports
+        ));
+        assert!(set_aside.is_empty(), "the consumer set aside, for no reason: {set_aside:?}");
     }
 
     fn a_fresh_request_passes(&self, tomcat: &Tomcat) {
@@ -226,15 +231,8 @@ a1.sinks.kafka.deadletter.dir = {dead}
     )
 }
 
-fn consumer_conf(
-    scene: &Scene,
-    broker: &str,
-    database: &str,
-    access: &str,
-    reports: &str,
-) -> String {
+fn consumer_conf(broker: &str, database: &str, access: &str, reports: &str) -> String {
     let shared = |name: &str, topic: &str| {
-        let dead = shown(&scene.path(&format!("dead-letters/{name}")));
         format!(
             r"
 c1.consumers.{name}.kafka.bootstrap.servers = {broker}
@@ -243,11 +241,10 @@ c1.consumers.{name}.kafka.consumer.group.id = {topic}
 c1.consumers.{name}.kafka.consumer.auto.offset.reset = earliest
 c1.consumers.{name}.database.url = {database}
 c1.consumers.{name}.database.table = {topic}
-c1.consumers.{name}.columns.kafka_partition.from = partition
+c1.consumers.{name}.columns.kafka_partition.from = @partition
 c1.consumers.{name}.columns.kafka_partition.type = int
-c1.consumers.{name}.columns.kafka_offset.from = offset
+c1.consumers.{name}.columns.kafka_offset.from = @offset
 c1.consumers.{name}.columns.kafka_offset.type = bigint
-c1.consumers.{name}.deadletter.dir = {dead}
 "
         )
     };
@@ -259,8 +256,9 @@ c1.consumers.access.format = access-log
 c1.consumers.access.format.pattern = %h %l %u %t "%r" %s %b "%{{Referer}}i" "%{{User-Agent}}i" %D
 c1.consumers.access.columns = kafka_partition kafka_offset client at request status bytes
 c1.consumers.access.columns.client.from = %h
+c1.consumers.access.columns.client.type = varchar(45)
 c1.consumers.access.columns.at.from = %t
-c1.consumers.access.columns.at.type = datetime(3)
+c1.consumers.access.columns.at.type = datetime
 c1.consumers.access.columns.request.from = %r
 c1.consumers.access.columns.request.type = text
 c1.consumers.access.columns.status.from = %s
@@ -271,6 +269,7 @@ c1.consumers.access.columns.bytes.type = bigint
 c1.consumers.reports.format = json
 c1.consumers.reports.columns = kafka_partition kafka_offset id user picture
 c1.consumers.reports.columns.id.from = /id
+c1.consumers.reports.columns.id.type = char(6)
 c1.consumers.reports.columns.user.from = /user
 c1.consumers.reports.columns.user.type = text
 c1.consumers.reports.columns.picture.from = /picture

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::program::Program;
 use crate::scene::{self, Scene, shown};
 use crate::wait::until;
 use crate::{broker, database, program};
@@ -29,7 +30,7 @@ fn an_agent_started_without_its_broker_delivers_everything_once_it_is_there() {
     agent.must_run();
 
     broker::up();
-    arrive_once_each(&topic, 2 * LINES);
+    arrive_once_each(&mut agent, &topic, 2 * LINES);
     agent.stop();
 }
 
@@ -46,7 +47,7 @@ fn a_topic_that_is_missing_is_told_with_the_command_that_makes_it_and_waited_for
     assert!(agent.said().contains(&format!("--topic {topic}")), "{}", agent.said());
 
     broker::topic(&topic, 1);
-    arrive_once_each(&topic, LINES);
+    arrive_once_each(&mut agent, &topic, LINES);
     agent.stop();
 }
 
@@ -61,18 +62,18 @@ fn the_consumer_waits_for_a_database_that_is_away_and_doubles_nothing() {
     broker::produce(&topic, lines(0));
     let mut consumer =
         program::consumer(&scene, "consumer", &consumer_of(&scene, &address, &url, &topic));
-    rows(&topic, LINES);
+    rows(&mut consumer, &topic, LINES);
 
     database::down();
     broker::produce(&topic, lines(LINES));
     consumer.says("database");
     database::up();
-    rows(&topic, 2 * LINES);
+    rows(&mut consumer, &topic, 2 * LINES);
 
     database::kill();
     broker::produce(&topic, lines(2 * LINES));
     database::up();
-    rows(&topic, 3 * LINES);
+    rows(&mut consumer, &topic, 3 * LINES);
     consumer.stop();
 }
 
@@ -91,7 +92,7 @@ fn a_consumer_started_without_its_database_works_once_it_is_there() {
     consumer.says("database");
     consumer.must_run();
     database::up();
-    rows(&topic, LINES);
+    rows(&mut consumer, &topic, LINES);
     consumer.stop();
 }
 
@@ -143,13 +144,11 @@ c1.consumers.lines.format = text
 c1.consumers.lines.database.url = {database}
 c1.consumers.lines.database.table = {topic}
 c1.consumers.lines.columns = line kafka_offset
-c1.consumers.lines.columns.line.from = body
+c1.consumers.lines.columns.line.from = @body
 c1.consumers.lines.columns.line.type = text
-c1.consumers.lines.columns.kafka_offset.from = offset
+c1.consumers.lines.columns.kafka_offset.from = @offset
 c1.consumers.lines.columns.kafka_offset.type = bigint
-c1.consumers.lines.deadletter.dir = {dead}
-",
-        dead = shown(&scene.path("dead-letters")),
+"
     );
     scene.file("consumer.conf", &text)
 }
@@ -164,8 +163,9 @@ fn write_lines(log: &mut File, from: usize) {
 }
 
 /// Nobody was killed: so not even the agent may double a line.
-fn arrive_once_each(topic: &str, expected: usize) {
+fn arrive_once_each(agent: &mut Program, topic: &str, expected: usize) {
     until("the lines arrive", STEP, || {
+        agent.must_run();
         let count = usize::try_from(broker::count(topic)).unwrap();
         if count >= expected { Ok(()) } else { Err(format!("{count} of {expected}")) }
     });
@@ -176,11 +176,14 @@ fn arrive_once_each(topic: &str, expected: usize) {
 }
 
 /// Waits for so many distinct lines; there must be no other.
-fn rows(table: &str, expected: usize) {
+fn rows(consumer: &mut Program, table: &str, expected: usize) {
     let distinct = format!("SELECT count(DISTINCT line) FROM {table}");
-    until("rows arrive", STEP, || match database::number(&distinct) {
-        count if count >= u64::try_from(expected).unwrap() => Ok(()),
-        count => Err(format!("{count} of {expected}")),
+    until("rows arrive", STEP, || {
+        consumer.must_run();
+        match database::number(&distinct) {
+            count if count >= u64::try_from(expected).unwrap() => Ok(()),
+            count => Err(format!("{count} of {expected}")),
+        }
     });
     let all = database::number(&format!("SELECT count(*) FROM {table}"));
     assert_eq!(all, u64::try_from(expected).unwrap(), "rows were doubled");
