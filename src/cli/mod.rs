@@ -16,6 +16,7 @@ mod launch;
 mod logging;
 mod options;
 mod program;
+mod quickstart;
 mod running;
 mod signals;
 mod surroundings;
@@ -98,6 +99,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the components there are, or one of them with its keys
     Describe(describe::DescribeArgs),
+    /// Run the whole main job on this machine, to see it: lines in, rows out, a kill in between
+    Quickstart(quickstart::QuickstartArgs),
     /// Show what this is and what it was built from
     Version,
 }
@@ -115,6 +118,7 @@ fn run(command: Command) -> Exit {
         Command::Consumer(Words { words }) => consumer::run(&words),
         Command::Check(args) => check::run(&args),
         Command::Describe(args) => describe::run(&args),
+        Command::Quickstart(args) => quickstart::run(&args),
         Command::Version => version::run("Tailwater"),
     }
 }

@@ -271,3 +271,17 @@ fn the_log_goes_to_a_file_where_flumes_properties_say_so() {
     assert!(log.contains(" INFO  [main] (tailwater::"), "Flume's pattern: {log}");
     assert!(log.contains("  - Starting Source r1"), "{log}");
 }
+
+#[test]
+fn the_quickstart_ends_with_as_many_rows_as_lines_though_it_kills_its_consumer() {
+    let folder = tempdir().unwrap();
+    let dir = shown(folder.path());
+    let words = ["quickstart", "--lines", "3000", "--rate", "3000", "--dir", dir];
+    let (code, said) = status(&words);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("kill -9"), "{said}");
+    assert!(said.contains("lines = 3000, rows = 3000"), "{said}");
+    let (code, said) = status(&words);
+    assert_eq!(code, 1, "an earlier run's rows would be counted again: {said}");
+    assert!(said.contains("name another folder"), "{said}");
+}
