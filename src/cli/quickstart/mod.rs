@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
-use traffic::Traffic;
+use traffic::{Gauge, Traffic};
 
 /// What `tailwater quickstart` can be told.
 #[derive(clap::Args, Debug)]
@@ -75,7 +75,11 @@ fn demonstrate(args: &QuickstartArgs) -> Result<(), String> {
     fs::write(&conf, &text).map_err(|why| format!("cannot write {}: {why}", conf.display()))?;
     introduce(&conf, &text);
 
-    let written = Arc::new(AtomicU64::new(0));
+    let gauge = Arc::new(Gauge {
+        written: AtomicU64::new(0),
+        // Some are left for after the kill, so that it is never too late for it.
+        allowed: AtomicU64::new(args.lines * 3 / 4),
+    });
     let mut run = Run {
         lines: args.lines,
         consumer: Program::start("consumer", "c1", &dir)?,
@@ -83,12 +87,12 @@ fn demonstrate(args: &QuickstartArgs) -> Result<(), String> {
         rows: Rows::of(&dir.join("rows.db"))?,
         is_killed: false,
         clock: clock.clone(),
-        written: written.clone(),
+        gauge: gauge.clone(),
     };
     let traffic = Traffic { folder: dir.join("logs"), lines: args.lines, rate: args.rate };
     let writer = thread::spawn({
         let stop = stop.clone();
-        move || traffic.write(&written, &stop, &*clock)
+        move || traffic.write(&gauge, &stop, &*clock)
     });
     let outcome = run.watch(&stop);
     stop.request();
@@ -133,7 +137,7 @@ fn introduce(conf: &Path, text: &str) {
 struct Run {
     lines: u64,
     clock: Arc<dyn Clock>,
-    written: Arc<AtomicU64>,
+    gauge: Arc<Gauge>,
     rows: Rows,
     agent: Program,
     consumer: Program,
@@ -175,7 +179,7 @@ impl Run {
         let agent = self.agent.counters();
         let of = |component: &str, counter: &str| agent.as_ref()?.get(component, counter);
         Progress {
-            written: self.written.load(Ordering::Relaxed),
+            written: self.gauge.written.load(Ordering::Relaxed),
             read: of("SOURCE.r1", "EventAcceptedCount").or(last.read),
             in_channel: of("CHANNEL.c1", "ChannelSize").or(last.in_channel),
             acknowledged: of("SINK.k1", "EventDrainSuccessCount").or(last.acknowledged),
@@ -197,6 +201,7 @@ impl Run {
     fn kill_consumer(&mut self) -> Result<(), String> {
         self.is_killed = true;
         let pid = self.consumer.kill_and_start_again()?;
+        self.gauge.allowed.store(self.lines, Ordering::Relaxed);
         say(&format!(
             "\n  kill -9 {pid}: the consumer is gone in the middle of its work, and started again"
         ));

@@ -17,14 +17,22 @@ pub(super) struct Traffic {
     pub(super) rate: u64,
 }
 
+/// What the web server and those who watch it know of each other.
+pub(super) struct Gauge {
+    /// Lines written.
+    pub(super) written: AtomicU64,
+    /// Lines that may be written so far.
+    pub(super) allowed: AtomicU64,
+}
+
 /// Bursts a second.
 const BURSTS: u64 = 20;
 
 impl Traffic {
-    /// Writes until all lines are written or it is asked to stop; `written` counts along.
+    /// Writes until all lines are written or it is asked to stop; the gauge counts along.
     pub(super) fn write(
         &self,
-        written: &AtomicU64,
+        gauge: &Gauge,
         stop: &Stop,
         clock: &dyn Clock,
     ) -> Result<(), String> {
@@ -36,16 +44,15 @@ impl Traffic {
                 file = self.open(2)?;
             }
             writeln!(file, "{}", line(number, clock.wall_ms())).map_err(failed)?;
-            if (number + 1).is_multiple_of((self.rate / BURSTS).max(1)) {
+            let count = number + 1;
+            if count.is_multiple_of((self.rate / BURSTS).max(1)) || count == self.lines {
                 file.flush().map_err(failed)?;
-                written.store(number + 1, Ordering::Relaxed);
-                if stop.wait(Duration::from_millis(1000 / BURSTS)) {
+                gauge.written.store(count, Ordering::Relaxed);
+                if !pause(gauge, count, stop) {
                     return Ok(());
                 }
             }
         }
-        file.flush().map_err(failed)?;
-        written.store(self.lines, Ordering::Relaxed);
         Ok(())
     }
 
@@ -53,6 +60,18 @@ impl Traffic {
         let path = self.folder.join(format!("localhost_access_log.{number}.txt"));
         let file = File::options().append(true).create(true).open(&path);
         file.map(BufWriter::new).map_err(|why| format!("cannot write {}: {why}", path.display()))
+    }
+}
+
+/// Waits for the next burst, and until it is allowed. False if asked to stop.
+fn pause(gauge: &Gauge, count: u64, stop: &Stop) -> bool {
+    loop {
+        if stop.wait(Duration::from_millis(1000 / BURSTS)) {
+            return false;
+        }
+        if count <= gauge.allowed.load(Ordering::Relaxed) {
+            return true;
+        }
     }
 }
 
