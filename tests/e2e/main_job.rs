@@ -241,9 +241,9 @@ c1.consumers.{name}.kafka.consumer.group.id = {topic}
 c1.consumers.{name}.kafka.consumer.auto.offset.reset = earliest
 c1.consumers.{name}.database.url = {database}
 c1.consumers.{name}.database.table = {topic}
-c1.consumers.{name}.columns.kafka_partition.from = @partition
+c1.consumers.{name}.columns.kafka_partition.from = partition
 c1.consumers.{name}.columns.kafka_partition.type = int
-c1.consumers.{name}.columns.kafka_offset.from = @offset
+c1.consumers.{name}.columns.kafka_offset.from = offset
 c1.consumers.{name}.columns.kafka_offset.type = bigint
 "
         )

@@ -144,9 +144,9 @@ c1.consumers.lines.format = text
 c1.consumers.lines.database.url = {database}
 c1.consumers.lines.database.table = {topic}
 c1.consumers.lines.columns = line kafka_offset
-c1.consumers.lines.columns.line.from = @body
+c1.consumers.lines.columns.line.from = body
 c1.consumers.lines.columns.line.type = text
-c1.consumers.lines.columns.kafka_offset.from = @offset
+c1.consumers.lines.columns.kafka_offset.from = offset
 c1.consumers.lines.columns.kafka_offset.type = bigint
 "
     );
