@@ -46,6 +46,9 @@ impl Scene {
             ("kafka.bootstrap.servers", servers.as_str()),
             ("kafka.topics", "logs"),
             ("kafka.consumer.group.id", "g"),
+            // The mock's group gives out nothing for nearly so long after its last member has left.
+            ("kafka.consumer.session.timeout.ms", "2000"),
+            ("kafka.consumer.heartbeat.interval.ms", "200"),
             ("database.url", &database),
             ("database.table", "rows"),
             ("create-table", "true"),
