@@ -332,7 +332,7 @@ impl Poller {
                 if !*paused && total >= limit && bytes >= share {
                     *paused = true;
                     changes.push((topic.clone(), *partition, true));
-                } else if *paused && (total < limit / 2 || bytes < share / 2) {
+                } else if *paused && (total <= limit / 2 || bytes <= share / 2) {
                     *paused = false;
                     changes.push((topic.clone(), *partition, false));
                 }

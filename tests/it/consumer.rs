@@ -341,6 +341,18 @@ fn records_lost_to_retention_are_told_with_their_number() {
     assert_eq!(ids[10..], all(10 + lost..110));
 }
 
+/// Bounds so small that no record fits: one at a time passes, and none stands still.
+#[test]
+fn the_smallest_bounds_slow_it_down_and_stop_nothing() {
+    let scene = Scene::new(2);
+    scene.produce(0..20);
+    let small = [("queue.bytes", "1"), ("batch.bytes", "1"), ("batch.rows", "1")];
+    let running = Running::start(scene.plan(&small));
+    running.until("all rows", |_| scene.ids().len() >= 20);
+    running.stop();
+    assert_eq!(scene.ids(), all(0..20));
+}
+
 #[test]
 fn a_body_of_forty_megabytes_is_one_row() {
     let scene = Scene::new(1);
@@ -362,6 +374,11 @@ struct Gate {
 }
 
 impl Gate {
+    fn before(plan: &Plan) -> Arc<Self> {
+        let store = open(&plan.access, 4);
+        Arc::new(Self { store, is_open: Mutex::new(true), opened: Condvar::new() })
+    }
+
     fn set(&self, open: bool) {
         *self.is_open.lock().unwrap() = open;
         self.opened.notify_all();
@@ -392,11 +409,7 @@ fn a_database_that_hangs_costs_lag_and_not_membership_nor_memory() {
         ("kafka.consumer.max.poll.interval.ms", "6000"),
         ("kafka.consumer.session.timeout.ms", "6000"),
     ]);
-    let gate = Arc::new(Gate {
-        store: open(&plan.access, 4),
-        is_open: Mutex::new(true),
-        opened: Condvar::new(),
-    });
+    let gate = Gate::before(&plan);
     let running = Running::start_with(plan, gate.clone());
     scene.produce(0..10);
     running.until("it works", |_| scene.ids().len() >= 10);
