@@ -34,6 +34,8 @@ pub struct Consumer {
 
 /// How long writers may take to finish what is in their hands after a stop was requested.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long leaving the group may take: brokers that are away would be waited for until the session's time-out.
+const CLOSE: Duration = Duration::from_secs(5);
 /// Waits before the threads are started again: one second, doubling.
 const AGAIN_FIRST: Duration = Duration::from_secs(1);
 /// The longest of them.
@@ -185,8 +187,24 @@ impl Running {
             );
         }
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let held = result?;
-        commit_for_monitoring(cluster.client(), &held, CommitMode::Sync);
+        let (held, result) = match result {
+            Ok(held) => (held, Ok(())),
+            Err(why) => (Vec::new(), Err(why)),
+        };
+        self.close(cluster, held)?;
+        result
+    }
+
+    /// Tells the group how far we are and leaves it, if the brokers are there to hear it.
+    fn close(&self, cluster: Cluster, held: Vec<Arc<Held>>) -> Result<(), String> {
+        let threads = Threads::default();
+        threads.spawn(format!("closing-{}", self.context.name), move || {
+            commit_for_monitoring(cluster.client(), &held, CommitMode::Sync);
+            drop(cluster);
+        })?;
+        if !threads.wait(CLOSE) {
+            log::info!("the group is not left in order: no broker has answered within {CLOSE:?}");
+        }
         Ok(())
     }
 

@@ -341,6 +341,20 @@ fn records_lost_to_retention_are_told_with_their_number() {
     assert_eq!(ids[10..], all(10 + lost..110));
 }
 
+/// Nobody waits for a broker that is not there, least of all somebody who was told to stop.
+#[test]
+fn a_stop_is_heeded_while_kafka_is_away() {
+    let scene = Scene::new(1);
+    scene.produce(0..10);
+    let running = Running::start(scene.plan(&[]));
+    running.until("the rows", |_| scene.ids().len() >= 10);
+    scene.broker.down();
+    running.until("it is told", |r| r.told("broker-away") > 0);
+    running.stop.request();
+    assert!(running.consumer.wait(Duration::from_secs(20)), "it waits for the broker");
+    assert_eq!(scene.ids(), all(0..10));
+}
+
 /// Bounds so small that no record fits: one at a time passes, and none stands still.
 #[test]
 fn the_smallest_bounds_slow_it_down_and_stop_nothing() {
