@@ -70,8 +70,8 @@ pub struct Poller {
     /// By topic, so that a record's topic is looked up without being copied.
     partitions: HashMap<String, BTreeMap<i32, Partition>>,
     all: Arc<AtomicUsize>,
-    /// Taken over, and the client was not ready to be moved yet.
-    unmoved: Vec<TakenOver>,
+    /// Taken over, and the client was not ready to be moved yet; since when.
+    unmoved: Vec<(TakenOver, Duration)>,
     looked_at: Duration,
     committed_at: Duration,
 }
@@ -90,6 +90,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const COMMIT: Duration = Duration::from_secs(5);
 /// How long moving a partition's position may take: it is a matter of the client alone.
 const SEEK: Duration = Duration::from_secs(5);
+/// A client that will not be moved for so long is made anew.
+const MOVE: Duration = Duration::from_secs(30);
 
 impl Poller {
     /// A poll thread that has read nothing yet.
@@ -200,32 +202,34 @@ impl Poller {
                 self.want(&topic, partition)?;
             }
         }
+        let now = self.clock.now();
         let mut taken = std::mem::take(&mut self.unmoved);
-        taken.extend(self.links.taken.try_iter());
-        for over in taken {
-            self.begin(over);
-        }
-        Ok(())
+        taken.extend(self.links.taken.try_iter().map(|over| (over, now)));
+        taken.into_iter().try_for_each(|(over, since)| self.begin(over, since, now))
     }
 
     /// Begins to read a partition that is ours.
-    fn begin(&mut self, over: TakenOver) {
+    fn begin(&mut self, over: TakenOver, since: Duration, now: Duration) -> Result<(), String> {
         let (topic, partition) = (over.wanted.topic.clone(), over.wanted.partition);
         let slot = self.partitions.get_mut(&topic).and_then(|all| all.get_mut(&partition));
-        let Some(slot) = slot else { return };
+        let Some(slot) = slot else { return Ok(()) };
         if !matches!(slot, Partition::Taking(wanted) if Arc::ptr_eq(wanted, &over.wanted)) {
-            return;
+            return Ok(());
         }
         let at = i64::try_from(over.read_from).unwrap_or(i64::MAX);
         if let Err(error) = seek(&self.client, &topic, partition, at) {
+            if now.saturating_sub(since) > MOVE {
+                return Err(format!("{topic}[{partition}] cannot be read from {at}: {error}"));
+            }
             // The client is still busy with the assignment: it is asked again at the next pass.
             log::debug!("{topic}[{partition}] cannot be read from {at} yet: {error}");
-            self.unmoved.push(over);
-            return;
+            self.unmoved.push((over, since));
+            return Ok(());
         }
         let cutter = Cutter::new(over.held, self.all.clone(), &over.delivered);
         *slot = Partition::Reading { cutter, paused: false };
         self.resume(&topic, partition);
+        Ok(())
     }
 
     /// Reads what has arrived, waiting a little if nothing has.
@@ -400,14 +404,10 @@ impl Poller {
         let code = error.rdkafka_error_code();
         match (error, code) {
             (KafkaError::MessageConsumptionFatal(_), _) => return Err(error.to_string()),
+            // Which partition it is, the error does not say, and the client will never fetch of it again: not even a seek
+            // is taken. A new one takes all over, and so finds what is missing, and tells.
             (_, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
-                // Which partition it is, the error does not say. Taking over finds what is missing, and tells.
-                let all: Vec<_> =
-                    self.reading().map(|(c, _)| c.held().identity.clone()).collect();
-                for identity in all {
-                    self.pause(&identity.topic, identity.partition);
-                    self.want(&identity.topic, identity.partition)?;
-                }
+                return Err(format!("Kafka does not have, or does not give, what comes next ({error})"));
             }
             (_, Some(RDKafkaErrorCode::PollExceeded)) => self.teller.tell(
                 Happening::warning("poll-exceeded", "this process stood still longer than max.poll.interval.ms")

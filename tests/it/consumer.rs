@@ -341,6 +341,28 @@ fn records_lost_to_retention_are_told_with_their_number() {
     assert_eq!(ids[10..], all(10 + lost..110));
 }
 
+/// Retention overtakes a consumer that runs: its client refuses to go on then, and would say so once and never again.
+#[test]
+fn records_removed_while_it_runs_are_told_and_reading_goes_on() {
+    let scene = Scene::new(1);
+    let plan = scene.plan(&[("queue.bytes", "64KiB"), ("batch.bytes", "16KiB")]);
+    let gate = Gate::before(&plan);
+    let running = Running::start_with(plan, gate.clone());
+    scene.produce(0..10);
+    running.until("it works", |_| scene.ids().len() >= 10);
+    gate.set(false);
+    let body = "x".repeat(100_000);
+    scene.send(10..12, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
+    running.until("it is paused", |r| r.consumer.counters().paused.get() == 1);
+    scene.send(12..112, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
+    gate.set(true);
+    running.until("the last row", |_| scene.ids().contains(&111));
+    let lost = running.consumer.counters().lost_to_retention.get();
+    assert!(running.told("records-lost-to-retention") > 0);
+    running.stop();
+    assert_eq!(i64::try_from(scene.ids().len()).unwrap() + lost, 112);
+}
+
 /// Nobody waits for a broker that is not there, least of all somebody who was told to stop.
 #[test]
 fn a_stop_is_heeded_while_kafka_is_away() {
