@@ -84,10 +84,10 @@ impl ClientContext for Listener {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            return; // The poll thread is handed that one itself.
-        }
         let code = error.rdkafka_error_code();
+        if let Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::AutoOffsetReset) = code {
+            return; // The poll thread is handed these itself.
+        }
         let (word, next) = advice(code);
         self.teller.tell(
             Happening::warning(word, format!("Kafka: {reason}"))
