@@ -36,9 +36,9 @@ struct Delivered {
 /// A move of the watermark over the ledger's rows that adjoin it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merge {
-    /// Where it goes.
-    pub watermark: u64,
-    /// The rows it makes superfluous.
+    /// From where to where.
+    pub over: Range<u64>,
+    /// The rows it makes superfluous: all that the ledger has there.
     pub firsts: Vec<u64>,
 }
 
@@ -108,7 +108,7 @@ impl Held {
             return None;
         }
         delivered.merging = true;
-        Some(Merge { watermark, firsts })
+        Some(Merge { over: delivered.watermark..watermark, firsts })
     }
 
     /// The move was made, or was not.
@@ -116,7 +116,7 @@ impl Held {
         let mut delivered = self.lock();
         delivered.merging = false;
         if made {
-            delivered.watermark = merge.watermark;
+            delivered.watermark = merge.over.end;
             for first in &merge.firsts {
                 delivered.entered.remove(first);
             }
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(held.merge(2), None, "one row is not worth it");
         held.deliver(&(12..15));
         let merge = held.merge(2).unwrap();
-        assert_eq!(merge, Merge { watermark: 30, firsts: vec![10, 12, 15, 20] });
+        assert_eq!(merge, Merge { over: 10..30, firsts: vec![10, 12, 15, 20] });
         assert_eq!(held.merge(1), None, "one at a time");
         held.merged(&merge, true);
         assert_eq!((held.delivered_to(), held.merge(1)), (30, None));

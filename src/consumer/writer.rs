@@ -278,8 +278,8 @@ impl Workshop {
 
     fn merge(&self, held: &Arc<Held>, merge: &Merge) -> bool {
         let moved = self.tools.store.session().and_then(|mut session| {
-            let (to, firsts) = (merge.watermark, merge.firsts.as_slice());
-            self.ledger.merge(&mut *session, &held.identity, held.epoch, to, firsts)
+            let Merge { over, firsts } = merge;
+            self.ledger.merge(&mut *session, &held.identity, held.epoch, over, firsts)
         });
         match moved {
             Ok(true) => true,
@@ -321,7 +321,7 @@ impl Workshop {
             return; // The poll thread has ended: nobody takes anything again.
         }
         let by = owner.map_or_else(
-            || "the ledger has another range there".to_owned(),
+            || "a ledger that is not as we left it".to_owned(),
             |owner| format!("epoch {} of {}", owner.epoch, owner.owner),
         );
         let (topic, partition) = (&held.identity.topic, held.identity.partition);

@@ -270,25 +270,30 @@ impl Ledger {
         find_owner(session, identity, &self.owner_shared)
     }
 
-    /// Moves the watermark over ranges that adjoin it, and deletes their rows, in one transaction (R14). False: the
-    /// partition is no longer ours.
+    /// Moves the watermark `over` ranges that adjoin, and deletes their rows, in one transaction (R14). False: the partition is
+    /// no longer ours, or the ledger is not as we left it. A server that crashed before it had synced, or a replica that took
+    /// over, has lost again what it had said was committed: rows and ranges alike. What is not there is not moved over.
     pub fn merge(
         &self,
         session: &mut dyn Session,
         identity: &Identity,
         epoch: i64,
-        watermark: u64,
+        over: &Range<u64>,
         firsts: &[u64],
     ) -> Result<bool, StoreError> {
         session.begin()?;
-        match find_owner(session, identity, &self.owner_for_update)? {
-            Some(owner) if owner.epoch == epoch => {}
+        let owner = find_owner(session, identity, &self.owner_for_update)?;
+        match owner.filter(|owner| owner.epoch == epoch).map(|owner| owner.watermark) {
+            Some(watermark) if watermark == over.start => {}
+            // R13: it was made already, and the answer was lost.
+            Some(watermark) if watermark == over.end => return session.rollback().map(|()| true),
             _ => return session.rollback().map(|()| false),
         }
         let text = "UPDATE tailwater_owners SET next_offset = ? \
              WHERE consumer = ? AND topic_id = ? AND partition_id = ?";
         let [group, topic_id, partition] = key(identity);
-        session.execute(&Statement::new(text, &[offset(watermark), group, topic_id, partition]))?;
+        session.execute(&Statement::new(text, &[offset(over.end), group, topic_id, partition]))?;
+        let mut deleted = 0;
         // By their whole keys: a range of keys would lock the gaps that others are entering ranges into.
         for some in firsts.chunks(DELETED_AT_ONCE) {
             let marks = vec!["?"; some.len()].join(",");
@@ -300,7 +305,10 @@ impl Ledger {
             for first in some {
                 cells.push(offset(*first));
             }
-            session.execute(&Statement::rows(&text, &[], &cells, false))?;
+            deleted += session.execute(&Statement::rows(&text, &[], &cells, false))?;
+        }
+        if deleted != firsts.len() {
+            return session.rollback().map(|()| false);
         }
         session.commit().map(|()| true)
     }

@@ -274,6 +274,83 @@ fn ranges_are_merged_into_the_watermark_and_nothing_is_forgotten() {
     assert_eq!(cut, [150..151, 300..310]);
 }
 
+/// R14. A server that crashed without having synced, or a replica that took over, has lost what it said was committed: rows and
+/// ranges alike. The watermark never moves over them from memory; the partition is read again from what is there.
+#[test]
+fn what_the_database_has_lost_again_is_read_again() {
+    for lost in [3..9, 0..1, 60..63] {
+        let bench = Bench::new();
+        let (workshop, losses) = Bench::workshop(bench.store.clone(), &Stop::new());
+        let some = chunks(&mut bench.take(), 200, 1, &good);
+        for chunk in some.iter().take(63) {
+            workshop.deliver(chunk);
+        }
+        let is_lost = |column| format!("{column} >= {} AND {column} < {}", lost.start, lost.end);
+        bench.execute(&format!("DELETE FROM tailwater_offsets WHERE {}", is_lost("first_offset")));
+        bench.execute(&format!("DELETE FROM t WHERE {}", is_lost("o")));
+        for chunk in some.iter().skip(63) {
+            workshop.deliver(chunk);
+        }
+        assert!(losses.try_recv().is_ok(), "nobody has noticed that {lost:?} are gone");
+        let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
+        for chunk in chunks(&mut bench.take(), 200, 7, &good) {
+            workshop.deliver(&chunk);
+        }
+        assert_eq!(bench.offsets(), all(0..200), "after the loss of {lost:?}");
+    }
+}
+
+/// R14. The same after a move of the watermark: what it went over is entered again, and some of it is gone.
+#[test]
+fn a_watermark_that_the_database_has_moved_back_is_believed() {
+    let bench = Bench::new();
+    let (workshop, losses) = Bench::workshop(bench.store.clone(), &Stop::new());
+    let some = chunks(&mut bench.take(), 200, 1, &good);
+    for chunk in some.iter().take(64) {
+        workshop.deliver(chunk);
+    }
+    assert_eq!(bench.ask("SELECT next_offset AS n_w FROM tailwater_owners"), [64]);
+    bench.execute("UPDATE tailwater_owners SET next_offset = 40");
+    bench.execute("DELETE FROM t WHERE o >= 40");
+    for chunk in some.iter().skip(64) {
+        workshop.deliver(chunk);
+    }
+    assert!(losses.try_recv().is_ok());
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &Stop::new());
+    for chunk in chunks(&mut bench.take(), 200, 7, &good) {
+        workshop.deliver(&chunk);
+    }
+    assert_eq!(bench.offsets(), all(0..200));
+}
+
+/// R13. The move happened and its answer was lost: it is known by where the watermark stands.
+#[test]
+fn a_move_of_the_watermark_without_an_answer_is_known() {
+    let bench = Bench::new();
+    let mut cutter = bench.take();
+    let some = chunks(&mut cutter, 64, 1, &good);
+    for chunk in &some {
+        chunk.held.deliver(&chunk.range);
+        let mut session = bench.store.session().unwrap();
+        bench.ledger.claim(&mut *session, &bench.identity, &chunk.range).unwrap();
+    }
+    let held = &some[0].held;
+    let merge = held.merge(1).unwrap();
+    let mut session = bench.store.session().unwrap();
+    for _ in 0..2 {
+        let merged = bench.ledger.merge(
+            &mut *session,
+            &bench.identity,
+            held.epoch,
+            &merge.over,
+            &merge.firsts,
+        );
+        assert!(merged.unwrap(), "the second time it is there already");
+    }
+    drop(session);
+    assert_eq!(bench.ask("SELECT next_offset AS n_w FROM tailwater_owners"), [64]);
+}
+
 /// R17. Bad rows of every sort among good ones: each is set aside with its reason, the rest is written.
 #[test]
 fn a_bad_row_is_set_aside_alone_and_its_neighbours_are_written() {
