@@ -199,8 +199,8 @@ pub fn properties(keys: &ConsumerKeys, client_id: &str) -> Translated {
 /// What a topic is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Its own id, or its name where the cluster gives none.
-    pub id: String,
+    /// Its own id, where the cluster gives one.
+    pub id: Option<String>,
     /// Its partitions.
     pub partitions: Vec<i32>,
 }
@@ -259,7 +259,7 @@ impl Cluster {
         let broker = metadata.orig_broker_id();
         let id = ids::topic_id(self.client.client(), broker, name, self.patience)
             .map_err(|code| no_answer(name, Some(code), &code))?;
-        Ok(Topic { id: id.unwrap_or_else(|| name.to_owned()), partitions })
+        Ok(Topic { id, partitions })
     }
 
     /// The oldest offset that a partition still has, and the one it ends at.

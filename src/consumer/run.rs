@@ -1,6 +1,7 @@
 //! A consumer that runs: its threads, started together, ended together, and started again when one of them fails.
 
 use crate::component::{Context, StartError, caught};
+use crate::consumer::begin::{Beginning, Reset};
 use crate::consumer::cluster::{self, Cluster};
 use crate::consumer::counters::ConsumerCounters;
 use crate::consumer::held::Held;
@@ -9,7 +10,7 @@ use crate::consumer::letterbox::Letterbox;
 use crate::consumer::plan::Plan;
 use crate::consumer::poll::{Cut, Links, Poller};
 use crate::consumer::progress::{PartitionProgress, Progress, commit_for_monitoring};
-use crate::consumer::takeover::{Reset, Takeover};
+use crate::consumer::takeover::Takeover;
 use crate::consumer::writer::{Tools, WAIT_FIRST, Workshop};
 use crate::database::{Insert, Ledger, Store, open};
 use crate::deadletter::file::{FileLetters, FileSettings};
@@ -281,19 +282,23 @@ impl Running {
             _ => Reset::Earliest,
         };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Takeover {
+        let beginning = Beginning {
             cluster: cluster.clone(),
             store: self.store.clone(),
             ledger: Ledger::new(self.store.dialect()),
-            table: (self.plan.table.clone(), self.plan.keys.create_table),
             group: self.plan.group.clone(),
-            owner: format!("{host}, process {}", std::process::id()),
             reset,
             on_gap: self.plan.keys.on_gap,
+            teller: self.context.teller.clone(),
+            counters: self.counters.clone(),
+        };
+        Takeover {
+            beginning,
+            table: (self.plan.table.clone(), self.plan.keys.create_table),
+            owner: format!("{host}, process {}", std::process::id()),
             clock: self.context.clock.clone(),
             stop: self.context.stop.clone(),
             teller: self.context.teller.clone(),
-            counters: self.counters.clone(),
         }
     }
 }

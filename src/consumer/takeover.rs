@@ -1,15 +1,12 @@
-//! Taking partitions over (R16) and finding where to begin (R20): the thread that waits for the database, so that the poll
-//! thread need not.
+//! Taking partitions over (R16): the thread that waits for the database, so that the poll thread need not.
 //!
-//! For each partition that the group gives us: the topic's id is compared with the ledger's, the epoch raised, what was
+//! For each partition that the group gives us: the topic's id is compared with the ledger's (R20), the epoch raised, what was
 //! delivered read in a transaction of its own, and what Kafka still has compared with that. Only then may it be read.
 
 use crate::clock::{Clock, Stop};
-use crate::consumer::cluster::{Cluster, ClusterError, Topic};
-use crate::consumer::counters::ConsumerCounters;
+use crate::consumer::begin::{Beginning, NotYet};
 use crate::consumer::held::Held;
-use crate::consumer::keys::OnGap;
-use crate::database::{Claim, Identity, Ledger, Owner, Session, Store, StoreError, Table};
+use crate::database::{Claim, Owner, Session, Table};
 use crate::status::happening::{Happening, Teller};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::BTreeMap;
@@ -58,69 +55,26 @@ pub struct TakenOver {
     pub read_from: u64,
 }
 
-/// Where a group begins that has committed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reset {
-    /// With the oldest record there is.
-    Earliest,
-    /// With the next record that comes.
-    Latest,
-    /// Not at all.
-    Refuse,
-}
-
 /// What taking over needs.
 pub struct Takeover {
-    /// Kafka.
-    pub cluster: Cluster,
-    /// The database.
-    pub store: Arc<dyn Store>,
-    /// What was delivered.
-    pub ledger: Ledger,
+    /// Where to begin; Kafka, the database and what was delivered with it.
+    pub beginning: Beginning,
     /// The table that rows go into, and whether to make it.
     pub table: (Table, bool),
-    /// The consumer's group.
-    pub group: String,
     /// Who we are, for the ledger.
     pub owner: String,
-    /// Where to begin.
-    pub reset: Reset,
-    /// What to do about records that Kafka has removed.
-    pub on_gap: OnGap,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Whether to stop.
     pub stop: Stop,
     /// Where it is told.
     pub teller: Teller,
-    /// The numbers.
-    pub counters: Arc<ConsumerCounters>,
 }
 
 /// Waits between two tries: half a second, doubling.
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 /// The longest of them.
 const WAIT_MAX: Duration = Duration::from_secs(15);
-
-/// Why a partition is not ours yet.
-enum NotYet {
-    Store(StoreError),
-    Cluster(ClusterError),
-    /// Told already.
-    Told,
-}
-
-impl From<StoreError> for NotYet {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<ClusterError> for NotYet {
-    fn from(error: ClusterError) -> Self {
-        Self::Cluster(error)
-    }
-}
 
 impl Takeover {
     /// Takes over what is wanted until nobody can want any more.
@@ -160,12 +114,11 @@ impl Takeover {
         is_prepared: &mut bool,
         taken: &Sender<TakenOver>,
     ) -> Result<(), NotYet> {
-        let mut session = self.store.session()?;
         if !*is_prepared {
-            self.prepare(&mut *session)?;
+            self.prepare(&mut *self.beginning.store.session()?)?;
             *is_prepared = true;
         }
-        let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
+        let mut topics = BTreeMap::new();
         let mut result = Ok(());
         let mut left = Vec::new();
         for wanted in pending.drain(..) {
@@ -173,7 +126,11 @@ impl Takeover {
                 left.push(wanted);
                 continue;
             }
-            match self.take(&mut *session, &mut topics, &wanted) {
+            // Whoever has it by now would be put out by us.
+            if wanted.is_given_up() {
+                continue;
+            }
+            match self.take(&mut topics, &wanted) {
                 Ok(over) => {
                     if taken.send(over).is_err() {
                         return Ok(()); // The poll thread has ended.
@@ -182,7 +139,7 @@ impl Takeover {
                 Err(NotYet::Told) => left.push(wanted),
                 Err(not_yet) => {
                     left.push(wanted);
-                    // A session that failed is not used again; another topic's silence does not keep this one back.
+                    // A database that fails is not asked again at once; another topic's silence does not keep this one back.
                     if matches!(not_yet, NotYet::Store(_)) {
                         result = Err(not_yet);
                     } else {
@@ -197,7 +154,7 @@ impl Takeover {
 
     /// The tables: made, compared, told.
     fn prepare(&self, session: &mut dyn Session) -> Result<(), NotYet> {
-        let made = self.ledger.ensure(session)?;
+        let made = self.beginning.ledger.ensure(session)?;
         if !made.is_empty() {
             let what = format!("made the tables {}", made.join(", "));
             self.teller.tell(
@@ -205,7 +162,7 @@ impl Takeover {
                     .effect("they hold what was delivered, beside the rows"),
             );
         }
-        if self.ledger.has_other_primaries(session) {
+        if self.beginning.ledger.has_other_primaries(session) {
             self.teller.tell(
                 Happening::warning("several-primaries", "the database is written on several servers")
                     .effect("a lock on one of them keeps nobody out on another: rows may be doubled after a takeover")
@@ -213,7 +170,7 @@ impl Takeover {
             );
         }
         let (table, is_ours_to_make) = &self.table;
-        let dialect = self.store.dialect();
+        let dialect = self.beginning.store.dialect();
         if *is_ours_to_make {
             table.ensure(session, dialect)?;
         }
@@ -230,23 +187,22 @@ impl Takeover {
         Ok(())
     }
 
-    /// Takes one partition over.
+    /// Takes one partition over; `topics` are the ids of those that were asked about already.
     fn take(
         &self,
-        session: &mut dyn Session,
-        topics: &mut BTreeMap<String, Topic>,
+        topics: &mut BTreeMap<String, String>,
         wanted: &Arc<Wanted>,
     ) -> Result<TakenOver, NotYet> {
+        let Beginning { cluster, store, ledger, .. } = &self.beginning;
         if !topics.contains_key(&wanted.topic) {
-            let topic = self.cluster.topic(&wanted.topic)?;
-            self.enter(session, &wanted.topic, &topic)?;
-            topics.insert(wanted.topic.clone(), topic);
+            topics.insert(wanted.topic.clone(), self.beginning.enter(&wanted.topic)?);
         }
-        let topic_id = topics.get(&wanted.topic).map_or("", |topic| topic.id.as_str());
-        let identity = self.identity(&wanted.topic, topic_id, wanted.partition);
+        let topic_id = topics.get(&wanted.topic).map_or("", String::as_str);
+        let identity = self.beginning.identity(&wanted.topic, topic_id, wanted.partition);
         // Which generation, is asked at this moment: we may have joined again since the partition was given to us.
-        let (generation, now) = (self.cluster.generation(), self.clock.wall_ms());
-        let taken = match self.ledger.take(session, &identity, generation, &self.owner, now)? {
+        let (generation, now) = (cluster.generation(), self.clock.wall_ms());
+        let claim = ledger.take(&mut *store.session()?, &identity, generation, &self.owner, now)?;
+        let taken = match claim {
             Claim::Ours(taken) => taken,
             Claim::Refused(owner) => return Err(self.refused(wanted, &owner, generation)),
             // It was not there when the topic was entered, and the topic has grown since.
@@ -256,142 +212,8 @@ impl Takeover {
             }
         };
         let held = Arc::new(Held::new(identity, &taken));
-        let read_from = self.read_from(wanted, &held)?;
+        let read_from = self.beginning.read_from(&held)?;
         Ok(TakenOver { wanted: wanted.clone(), held, delivered: taken.ranges, read_from })
-    }
-
-    /// Enters what the ledger does not have of a topic (R20): all partitions at once, so that one that appears later is known
-    /// to be new, and begins at 0.
-    fn enter(&self, session: &mut dyn Session, name: &str, topic: &Topic) -> Result<(), NotYet> {
-        let known = self.ledger.known(session, &self.group, name)?;
-        let (same, other): (Vec<_>, Vec<_>) = known.iter().partition(|(id, _)| *id == topic.id);
-        let is_new = |p: &&i32| !same.iter().any(|(_, known)| known == *p);
-        let new: Vec<i32> = topic.partitions.iter().filter(is_new).copied().collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let begins = if !same.is_empty() {
-            self.tell_begin(
-                name,
-                &format!("{} partitions are new", new.len()),
-                "with their first record",
-            );
-            new.iter().map(|partition| (*partition, 0)).collect()
-        } else if let Some((before, _)) = other.first() {
-            self.tell_made_again(name, before, &topic.id);
-            self.oldest(name, &new)?
-        } else {
-            self.first_begins(name, &new)?
-        };
-        let entries: Vec<(Identity, u64)> = begins
-            .into_iter()
-            .map(|(partition, begin)| (self.identity(name, &topic.id, partition), begin))
-            .collect();
-        // Where somebody else was first, theirs holds: it is read when the partition is taken.
-        self.ledger.enter(session, &entries)?;
-        Ok(())
-    }
-
-    /// R20: the group's committed offsets, else what `auto.offset.reset` says.
-    fn first_begins(&self, name: &str, partitions: &[i32]) -> Result<BTreeMap<i32, u64>, NotYet> {
-        let mut begins = self.cluster.committed(name, partitions)?;
-        let open: Vec<i32> =
-            partitions.iter().filter(|p| !begins.contains_key(p)).copied().collect();
-        if !begins.is_empty() {
-            let what = format!("{} partitions have offsets committed by the group", begins.len());
-            self.tell_begin(name, &what, "there");
-        }
-        if open.is_empty() {
-            return Ok(begins);
-        }
-        let what = format!("{} partitions were never read by the group", open.len());
-        match self.reset {
-            Reset::Earliest => {
-                self.tell_begin(
-                    name,
-                    &what,
-                    "with the oldest record there is (auto.offset.reset = earliest)",
-                );
-                begins.extend(self.oldest(name, &open)?);
-            }
-            Reset::Latest => {
-                self.tell_begin(
-                    name,
-                    &what,
-                    "with the next record that comes (auto.offset.reset = latest)",
-                );
-                for partition in open {
-                    begins.insert(partition, self.cluster.ends(name, partition)?.1);
-                }
-            }
-            Reset::Refuse => {
-                self.teller.tell(
-                    Happening::error("no-offsets", format!("{name}: {what}"))
-                        .effect("nothing is read of it (auto.offset.reset = none)")
-                        .next("commit offsets for the group (kafka-consumer-groups.sh), or set auto.offset.reset to earliest or latest"),
-                );
-                return Err(NotYet::Told);
-            }
-        }
-        Ok(begins)
-    }
-
-    fn oldest(&self, name: &str, partitions: &[i32]) -> Result<BTreeMap<i32, u64>, NotYet> {
-        let mut oldest = BTreeMap::new();
-        for partition in partitions {
-            oldest.insert(*partition, self.cluster.ends(name, *partition)?.0);
-        }
-        Ok(oldest)
-    }
-
-    /// The first offset to read: where delivery ended, or behind what Kafka has removed, told with the number.
-    fn read_from(&self, wanted: &Wanted, held: &Held) -> Result<u64, NotYet> {
-        let (name, partition) = (&wanted.topic, wanted.partition);
-        let (oldest, end) = self.cluster.ends(name, partition)?;
-        let next = held.delivered_to();
-        if next > end {
-            self.teller.tell(
-                Happening::error(
-                    "offsets-beyond-end",
-                    format!("{name}[{partition}] ends at {end}, and is delivered up to {next}"),
-                )
-                .effect("the partition is left alone: going on would skip what is written to it now")
-                .next("the brokers have lost records; to go on at the end: UPDATE tailwater_owners SET next_offset = <end>, and DELETE its rows FROM tailwater_offsets"),
-            );
-            return Err(NotYet::Told);
-        }
-        if next >= oldest {
-            return Ok(next);
-        }
-        let lost = held.undelivered(next..oldest);
-        let gap = Happening::error(
-            "records-lost-to-retention",
-            format!(
-                "{name}[{partition}]: Kafka has removed the records from {next} to {oldest}, up to {lost} of them not delivered"
-            ),
-        );
-        if self.on_gap == OnGap::Stop {
-            self.teller.tell(
-                gap.effect("the partition is left alone (on-gap = stop)")
-                    .next("set `on-gap = continue` to go on with the oldest record there is"),
-            );
-            return Err(NotYet::Told);
-        }
-        self.counters.lost_to_retention.add(usize::try_from(lost).unwrap_or(usize::MAX));
-        self.teller.tell(
-            gap.effect("they are not in the table, and cannot be had again")
-                .next("it goes on with the oldest record there is; raise the topic's retention.ms or retention.bytes"),
-        );
-        Ok(oldest)
-    }
-
-    fn identity(&self, topic: &str, topic_id: &str, partition: i32) -> Identity {
-        Identity {
-            group: self.group.clone(),
-            topic_id: topic_id.to_owned(),
-            topic: topic.to_owned(),
-            partition,
-        }
     }
 
     fn refused(&self, wanted: &Wanted, owner: &Owner, generation: i64) -> NotYet {
@@ -408,22 +230,6 @@ impl Takeover {
             .next("it is tried again; a group that was deleted and made again gets in after ten minutes"),
         );
         NotYet::Told
-    }
-
-    fn tell_begin(&self, topic: &str, what: &str, begin: &str) {
-        let what = format!("{topic}: {what}: begins {begin}");
-        self.teller.tell(Happening::info("begins-at", what));
-    }
-
-    fn tell_made_again(&self, topic: &str, before: &str, now: &str) {
-        self.teller.tell(
-            Happening::error(
-                "topic-made-again",
-                format!("topic `{topic}` is not the one that was read before: its id was {before} and is {now}"),
-            )
-            .effect("offsets of the old one mean nothing here: the new one is read from its oldest record")
-            .next("if the same records were put into it again, their rows are doubled: look at the table"),
-        );
     }
 
     fn tell(&self, not_yet: &NotYet) {

@@ -8,6 +8,7 @@
 //!
 //! Ranges that adjoin the watermark are merged into it, in one transaction (R14), so that both tables stay small.
 
+use crate::database::answer::Answer;
 use crate::database::cell::Cell;
 use crate::database::dialect::Dialect;
 use crate::database::error::{ErrorKind, StoreError};
@@ -24,6 +25,15 @@ pub struct Identity {
     pub topic_id: String,
     /// The topic's name.
     pub topic: String,
+    /// The partition.
+    pub partition: i32,
+}
+
+/// A partition that the ledger has under a topic's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The topic's id.
+    pub topic_id: String,
     /// The partition.
     pub partition: i32,
 }
@@ -124,18 +134,40 @@ impl Ledger {
             .is_ok_and(|rows| rows.first().is_some_and(|row| row.number(0) > 0))
     }
 
-    /// The topic ids and partitions that the ledger has for a topic's name.
+    /// What the ledger has under a topic's name, what was taken last first.
     pub fn known(
         &self,
         session: &mut dyn Session,
         group: &str,
         topic: &str,
-    ) -> Result<Vec<(String, i32)>, StoreError> {
+    ) -> Result<Vec<Known>, StoreError> {
         let text = "SELECT topic_id AS t_id, partition_id AS n_partition FROM tailwater_owners \
-             WHERE consumer = ? AND topic = ?";
+             WHERE consumer = ? AND topic = ? ORDER BY taken_ms DESC";
         let rows = session.query(&Statement::new(text, &[group.into(), topic.into()]))?;
-        let partition = |row: i64| i32::try_from(row).unwrap_or(i32::MAX);
-        Ok(rows.iter().map(|row| (row.text(0).to_owned(), partition(row.number(1)))).collect())
+        let known = |row: &Answer| Known {
+            topic_id: row.text(0).to_owned(),
+            partition: i32::try_from(row.number(1)).unwrap_or(i32::MAX),
+        };
+        Ok(rows.iter().map(known).collect())
+    }
+
+    /// A topic that was known by its name, because the cluster gave it no id, is known by its id from now on. Whoever holds its
+    /// partitions finds them gone, and takes them again (R16).
+    pub fn name_by_id(
+        &self,
+        session: &mut dyn Session,
+        group: &str,
+        topic: &str,
+        id: &str,
+    ) -> Result<(), StoreError> {
+        session.begin()?;
+        for table in ["tailwater_owners", "tailwater_offsets"] {
+            let text =
+                format!("UPDATE {table} SET topic_id = ? WHERE consumer = ? AND topic_id = ?");
+            let cells = [id.into(), group.into(), topic.into()];
+            session.execute(&Statement::new(&text, &cells))?;
+        }
+        session.commit()
     }
 
     /// Enters partitions with the offsets to begin at, before anything of them is delivered (R20). False: somebody else
@@ -221,8 +253,7 @@ impl Ledger {
             None => Claim::Unknown,
             Some(owner) if owner.epoch != epoch => Claim::Refused(owner),
             Some(owner) => {
-                let range =
-                    |row: &crate::database::Answer| number(row.number(0))..number(row.number(1));
+                let range = |row: &Answer| number(row.number(0))..number(row.number(1));
                 Claim::Ours(Taken {
                     epoch,
                     watermark: owner.watermark,

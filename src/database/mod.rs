@@ -27,7 +27,7 @@ pub use cell::{Cell, Kind};
 pub use dialect::Dialect;
 pub use error::{ErrorKind, StoreError};
 pub use insert::{Insert, Mode};
-pub use ledger::{Claim, Identity, Ledger, Owner, Taken};
+pub use ledger::{Claim, Identity, Known, Ledger, Owner, Taken};
 pub use letters::{Letter, Letters};
 pub use statement::Statement;
 pub use store::{Limits, Session, Store, dialect_of, open};

@@ -315,6 +315,26 @@ fn a_topic_made_again_is_told_and_never_continued() {
     assert_eq!(scene.ids(), all(0..15));
 }
 
+/// R20. Brokers from before Kafka 2.8 give a topic no id. That they are upgraded makes it no other topic.
+#[test]
+fn a_topic_that_was_known_by_its_name_is_continued_by_its_id() {
+    let scene = Scene::new(2);
+    scene.produce(0..100);
+    let first = Running::start(scene.plan(&[("batch.rows", "7")]));
+    first.until("the rows", |_| scene.ids().len() >= 100);
+    first.stop();
+    for table in ["tailwater_owners", "tailwater_offsets"] {
+        execute(&scene.database(), &format!("UPDATE {table} SET topic_id = 'logs'"));
+    }
+    scene.produce(100..120);
+    let second = Running::start(scene.plan(&[]));
+    second.until("the rows", |_| scene.ids().len() >= 120);
+    assert_eq!((second.told("topic-made-again"), second.told("topic-has-id")), (0, 1));
+    second.stop();
+    assert_eq!(scene.ids(), all(0..120));
+    assert_eq!(scene.ask("SELECT COUNT(*) AS n FROM tailwater_owners"), [2]);
+}
+
 /// The broker keeps 5 MiB of a partition: what was not read in time is gone, and that is said with its number.
 #[test]
 fn records_lost_to_retention_are_told_with_their_number() {
