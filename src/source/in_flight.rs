@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Bytes of bodies in flight at first: enough for a disk that syncs in a millisecond or two.
 const BYTES_AT_FIRST: u64 = 4 << 20;
-/// Bytes of bodies in flight at most, on a disk that takes 5 ms and more.
-const BYTES_MAX: u64 = 32 << 20;
+/// Bytes of bodies in flight at most, on a disk that takes 5 ms and more: what it writes in 20 ms at 400 MB/s.
+const BYTES_MAX: u64 = 8 << 20;
 /// So many batches are let out whatever their size, so that one record of 40 MB is read while the last is being synced.
 const BATCHES_MIN: usize = 2;
 /// An answer that takes longer than this is slow: twice as much may be in flight from then on.

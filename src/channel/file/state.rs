@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of bodies that are handed from put to take in memory; what comes beyond is read from the file.
-pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
+pub(super) const HOT_BYTES_MAX: u64 = 8 << 20;
 
 /// Bytes of a segment that are kept for its snapshot at least.
 const SNAPSHOT_ROOM: u64 = 8 << 10;
