@@ -309,7 +309,10 @@ fn told(resolved: &Resolved, entries: &[Entry]) -> Vec<Diagnostic> {
             continue;
         }
         let message = format!("`{reference}}}` stands for nothing");
-        let effect = "it stays as it is written, as in Flume";
+        let effect = match name.split_once(':') {
+            Some(("java", _)) => "it stays as it is written; Flume would ask its JVM",
+            _ => "it stays as it is written, as in Flume",
+        };
         let help = match name.split_once(':') {
             Some(("env", variable)) => format!("set the environment variable `{variable}`"),
             Some(("sys", property)) => format!("give `-D{property}=VALUE`"),
@@ -394,6 +397,17 @@ mod tests {
         assert_eq!(codes(&[("f", "a.sinks = ${a.sinks}")]), ["f:1:11 reference-loop"]);
         assert!(codes(&[("f", "port = 1\na.sinks = ${port} ${x.y}\nx.y = 2")]).is_empty());
         assert_eq!(codes(&[("f", "a.sinks = ${java:nope}")]), ["f:1:11 wrong-reference"]);
+    }
+
+    #[test]
+    fn what_only_a_jvm_could_answer_is_not_called_as_in_flume() {
+        let effect = |text: &str| {
+            let texts = [Text::new("f", text)];
+            let loaded = load(&texts, &Surroundings::default(), Dialect::Tailwater, &|_| false);
+            loaded.diagnostics[0].effect.clone()
+        };
+        assert!(effect("a.sinks = ${java:version}").ends_with("Flume would ask its JVM"));
+        assert!(effect("a.sinks = ${env:NOPE}").ends_with("as in Flume"));
     }
 
     #[test]
