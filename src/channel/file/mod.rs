@@ -11,6 +11,7 @@ mod committer;
 mod files;
 mod finish;
 mod frame;
+mod gather;
 mod keys;
 pub mod open;
 mod pages;
@@ -18,13 +19,14 @@ mod payload;
 mod quarantine;
 mod reader;
 mod replay;
+mod room;
 mod segments;
+mod settle;
 mod state;
 mod wire;
 mod writer;
 
-use crate::channel::order::rest;
-use crate::channel::{BatchLimit, Channel, ChannelError, ChannelGauges, Lease, Receipt, Settle};
+use crate::channel::{BatchLimit, Channel, ChannelError, ChannelGauges, Lease, Receipt};
 use crate::component::Context;
 use crate::event::{Batch, ComponentName, Origin, Positions, Sequence};
 use crate::status::counters::ChannelCounters;
@@ -34,9 +36,8 @@ use committer::Request;
 use crossbeam_channel::Sender;
 use frame::stride;
 use pages::wide;
-use quarantine::Damage;
-use reader::Found;
-use segments::RESERVE;
+use room::Limits;
+use settle::Settling;
 use state::{Shared, State};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,14 +46,6 @@ use std::time::Duration;
 
 pub use committer::Committer;
 pub use keys::FileChannelConfig;
-
-/// What the channel holds at most.
-struct Limits {
-    events: Option<u64>,
-    keep_alive: Duration,
-    /// Bytes that must be free on the file systems.
-    free_bytes: u64,
-}
 
 /// A file channel that runs.
 pub struct FileChannel {
@@ -98,75 +91,6 @@ impl FileChannel {
         self.committer = Mutex::new(Some(thread));
     }
 
-    /// Why there is no room for a frame of `bytes` with `events`, if there is none.
-    fn lacks_room(
-        &self,
-        state: &State,
-        origin: &Origin,
-        events: u64,
-        bytes: u64,
-    ) -> Option<String> {
-        if state.too_many_inputs(origin) {
-            let inputs: usize = state.marks.values().map(|marks| marks.iter().len()).sum();
-            return Some(format!(
-                "it vouches for {inputs} inputs, as many as a segment has room for"
-            ));
-        }
-        // Positions alone are small, and a source that is held up must still be able to say where.
-        if events == 0 {
-            return None;
-        }
-        if let Some(capacity) = self.limits.events {
-            let held = state.order.unsettled() + state.coming_events;
-            if held > 0 && held + events > capacity {
-                return Some(format!("it holds {held} of {capacity} events (`capacity`)"));
-            }
-        }
-        let current = state.segments.current();
-        // R4: the reserve is not for puts. The end of each segment may stay empty, if the next frame is large.
-        let spare = state.spare();
-        let free = wide(spare.saturating_sub(RESERVE));
-        let here = if spare < RESERVE { 0 } else { current.slot.size - current.length };
-        let here = here.saturating_sub(stride(0));
-        let largest = state.frame_bytes_max();
-        let room = here.saturating_sub(bytes) + free * (largest - bytes.min(largest / 2));
-        let fits = if state.coming_bytes == 0 {
-            bytes <= here || free > 0
-        } else {
-            state.coming_bytes + bytes <= here.max(room)
-        };
-        (!fits).then(|| {
-            let capacity = state.gauges(None).capacity_bytes;
-            format!(
-                "{} events take all of its {capacity} bytes (`capacityBytes`) but for the reserve",
-                state.order.unsettled()
-            )
-        })
-    }
-
-    /// Below `minimumRequiredSpace` puts are refused; takes go on, so that the channel can be emptied.
-    fn lacks_space(&self) -> Option<String> {
-        let needed = self.limits.free_bytes;
-        self.data.iter().find_map(|dir| {
-            let free = dir.free_bytes().ok()?;
-            (free < needed).then(|| {
-                format!(
-                    "{} has {free} bytes free, less than {needed} (`minimumRequiredSpace`)",
-                    dir.path().display()
-                )
-            })
-        })
-    }
-
-    fn refuse_too_large(&self, bytes: u64) -> Result<(), ChannelError> {
-        let limit = self.shared.lock().frame_bytes_max();
-        if bytes <= limit {
-            return Ok(());
-        }
-        let channel = self.name.clone();
-        Err(ChannelError::TooLarge { channel, bytes, limit, key: "segmentBytes" })
-    }
-
     fn closed(&self) -> ChannelError {
         ChannelError::Closed { channel: self.name.clone() }
     }
@@ -180,104 +104,6 @@ impl FileChannel {
         self.put(first)?.wait()?;
         self.put(batch.slice(half..batch.len()))
     }
-
-    /// The batch that has `sequence`, from that event on; or the damage in its place.
-    fn batch_with(&self, sequence: Sequence) -> Result<Batch, Lost> {
-        let from = |(batch, first): (Batch, Sequence)| {
-            let skip = usize::try_from(sequence - first).unwrap_or(usize::MAX);
-            batch.slice(skip..batch.len())
-        };
-        if let Some(found) = self.shared.lock().hot_with(sequence) {
-            return Ok(from(found));
-        }
-        let mut reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(found) = reader.last_with(sequence) {
-                return Ok(from(found));
-            }
-            let Some(place) = self.shared.lock().place_of(sequence) else {
-                return Err(Lost { damage: None, events: sequence..sequence + 1 });
-            };
-            match reader.find(&place, sequence) {
-                Found::Batch(batch, first) => return Ok(from((batch, first))),
-                Found::Damage { bytes, lost } => {
-                    let (slot, generation) = (place.slot.clone(), place.generation);
-                    let damage = Damage { slot, generation, bytes };
-                    if !lost.is_empty() {
-                        return Err(Lost { damage: Some(damage), events: lost });
-                    }
-                    self.tell_damage(&damage, "no event is lost: it was none of theirs");
-                }
-            }
-        }
-    }
-
-    /// The batches of `held` up to `limit`, at least one event, and where they end.
-    fn gather(
-        &self,
-        held: &Range<Sequence>,
-        limit: BatchLimit,
-    ) -> Result<(Vec<Batch>, Sequence), Lost> {
-        let (mut batches, mut at, mut bytes) = (Vec::new(), held.start, 0_u64);
-        while at < held.end {
-            let batch = match self.batch_with(at) {
-                Ok(batch) => batch,
-                // What was found so far is handed out; the next take meets the same again.
-                Err(_) if !batches.is_empty() => break,
-                Err(lost) => return Err(lost),
-            };
-            let most = usize::try_from(held.end - at).unwrap_or(usize::MAX).min(batch.len());
-            let mut taken = 0;
-            for entry in batch.table().iter().take(most) {
-                let more = bytes + u64::from(entry.length);
-                if more > limit.bytes && !(batches.is_empty() && taken == 0) {
-                    break;
-                }
-                bytes = more;
-                taken += 1;
-            }
-            if taken == 0 {
-                break;
-            }
-            at += wide(taken);
-            let whole = taken == batch.len();
-            batches.push(if whole { batch } else { batch.slice(0..taken) });
-            if !whole {
-                break;
-            }
-        }
-        Ok((batches, at))
-    }
-
-    /// Events that cannot be read any more: told, and settled, or they would stand in the way for ever.
-    fn give_up(&self, lost: Lost) -> Result<(), ChannelError> {
-        self.counters.take_error.add(1);
-        let Lost { damage, events } = lost;
-        let (first, end) = (events.start, events.end);
-        let effect =
-            format!("events {first} to {end} (exclusive) of the channel cannot be delivered");
-        match damage {
-            Some(damage) => self.tell_damage(&damage, &effect),
-            None => self.teller.tell(
-                Happening::error("channel-damage", format!("no segment has event {first}"))
-                    .effect(effect)
-                    .next("delivery goes on behind it"),
-            ),
-        }
-        // It is waited for, or the next take would meet the same damage.
-        self.shared.request_settle(&self.requests, std::iter::once(events).collect())?.wait()
-    }
-
-    fn tell_damage(&self, damage: &Damage, effect: &str) {
-        self.shared.lock().damaged += 1;
-        damage.tell(&self.data, effect, &self.teller);
-    }
-}
-
-/// Events that cannot be read.
-struct Lost {
-    damage: Option<Damage>,
-    events: Range<Sequence>,
 }
 
 impl Channel for FileChannel {
@@ -412,67 +238,6 @@ impl Drop for FileChannel {
         if self.committer.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             self.close();
         }
-    }
-}
-
-/// The channel's side of a lease.
-struct Settling {
-    shared: Arc<Shared>,
-    requests: Sender<Request>,
-    counters: Arc<ChannelCounters>,
-}
-
-impl Settle for Settling {
-    fn settle(
-        &mut self,
-        leased: Range<Sequence>,
-        done: &[Range<Sequence>],
-    ) -> Result<Receipt, ChannelError> {
-        for range in rest(&leased, done) {
-            self.put_back(range);
-        }
-        let events: u64 = done.iter().map(|range| range.end - range.start).sum();
-        let requested = self.shared.request_settle(&self.requests, done.to_vec());
-        if let Err(ChannelError::Full { .. }) = &requested {
-            // They are delivered again: what cannot be remembered cannot be settled.
-            for range in done {
-                self.put_back(range.clone());
-            }
-        }
-        let receipt = requested?;
-        self.counters.event_take_success.add(usize::try_from(events).unwrap_or(usize::MAX));
-        Ok(receipt)
-    }
-
-    fn put_back(&mut self, leased: Range<Sequence>) {
-        self.shared.lock().order.put_back(leased);
-        self.shared.available.notify_one();
-    }
-}
-
-impl Shared {
-    /// Asks the committer to make it durable that `ranges` are settled.
-    fn request_settle(
-        &self,
-        requests: &Sender<Request>,
-        ranges: Vec<Range<Sequence>>,
-    ) -> Result<Receipt, ChannelError> {
-        let closed = ChannelError::Closed { channel: self.name.clone() };
-        let mut state = self.lock();
-        if let Some(error) = self.ended(&state) {
-            return Err(error);
-        }
-        if let Some(known) = state.too_scattered(&ranges) {
-            let detail = format!(
-                "it remembers {known} settled ranges with others between them; settle those first"
-            );
-            return Err(ChannelError::Full { channel: self.name.clone(), detail });
-        }
-        state.coming_ranges += ranges.len();
-        drop(state);
-        let (promise, receipt) = Receipt::pending(closed.clone());
-        requests.send(Request::Settle { ranges, promise }).map_err(|_| closed)?;
-        Ok(receipt)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Opening a file channel: locks, files reserved, what they say replayed, the committer started.
 
+use super::FileChannel;
 use super::committer::Committer;
 use super::files::Files;
 use super::payload::Snapshot;
 use super::replay::{Cut, Replayed, replay, settled_below};
+use super::room::Limits;
 use super::segments::{Life, Segments};
 use super::state::{Shared, State};
 use super::writer::Writer;
-use super::{FileChannel, Limits};
 use crate::channel::order::Order;
 use crate::component::{Context, StartError};
 use crate::status::counters::ChannelCounters;
