@@ -122,7 +122,7 @@ impl Supervisor {
         let sources = self.sources.extract_if(.., is_stopped).collect();
         self.stop_sources(sources);
         let closing: Vec<_> = difference.channels.iter().cloned().collect();
-        if !self.wait_until_empty(&closing) {
+        if !self.wait_until_empty(&closing, self.drained()) {
             self.tell_postponed(&closing);
             self.add(running);
             return false;
@@ -130,7 +130,7 @@ impl Supervisor {
         let is_stopped =
             |slot: &mut SinkSlot| difference.sinks.iter().any(|name| slot.has_sink(name));
         let sinks = self.sinks.extract_if(.., is_stopped).collect();
-        self.stop_sinks(sinks);
+        self.stop_sinks(sinks, self.drained());
         let is_closed = |slot: &mut ChannelSlot| difference.channels.contains(&slot.component.name);
         let channels: Vec<_> = self.channels.extract_if(.., is_closed).collect();
         for channel in channels {

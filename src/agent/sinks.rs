@@ -15,6 +15,7 @@ use crate::sink::runner::{Pace, RunningSinks, SinkRunner, Supply};
 use crate::status::happening::Happening;
 use crate::status::snapshot::{PartKind, State};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A group of sinks, running or not.
 pub(super) struct SinkSlot {
@@ -102,18 +103,18 @@ impl SinkSlot {
         }
     }
 
-    /// Asks it to stop, without waiting.
-    pub(super) fn ask_to_stop(&self, shared: &Shared) {
+    /// Asks it to stop, without waiting; it may take `drain` to deliver what is in flight.
+    pub(super) fn ask_to_stop(&self, drain: Duration) {
         if let Some(running) = &self.running {
             log::info!("Stopping Sink {}", self.name);
-            running.ask_to_stop(shared.drain);
+            running.ask_to_stop(drain);
         }
     }
 
     /// Waits until it has stopped, and tells the final counters.
-    pub(super) fn join(self, shared: &Shared) {
+    pub(super) fn join(self, shared: &Shared, drain: Duration) {
         let Some(running) = &self.running else { return };
-        if !running.has_ended_within(shared.drain + JOIN_GRACE) {
+        if !running.has_ended_within(drain + JOIN_GRACE) {
             tell_left_behind(shared, "sink", running.name());
         }
         for (component, _) in &self.sinks {

@@ -83,24 +83,29 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn stop_sinks(&self, sinks: Vec<SinkSlot>) {
+    /// Stops sinks, which may take until then to deliver what is in flight.
+    pub(super) fn stop_sinks(&self, sinks: Vec<SinkSlot>, until: Duration) {
+        let left = || until.saturating_sub(self.shared.clock.now());
         for sink in &sinks {
-            sink.ask_to_stop(&self.shared);
+            sink.ask_to_stop(left());
         }
         for sink in sinks {
-            sink.join(&self.shared);
+            sink.join(&self.shared, left());
         }
     }
 
-    /// Lets sinks empty the channels of these names that do not outlive the process, within the drain's bound. False if
-    /// events are left.
-    pub(super) fn wait_until_empty(&self, names: &[String]) -> bool {
+    /// When what is begun now must be delivered.
+    pub(super) fn drained(&self) -> Duration {
+        self.shared.clock.now() + self.shared.drain
+    }
+
+    /// Lets sinks empty the channels of these names that do not outlive the process, until then. False if events are left.
+    pub(super) fn wait_until_empty(&self, names: &[String], until: Duration) -> bool {
         let chosen = self.channels.iter().filter(|slot| names.contains(&slot.component.name));
         let volatile: Vec<_> = chosen
             .filter_map(ChannelSlot::open_channel)
             .filter(|channel| !channel.is_durable())
             .collect();
-        let until = self.shared.clock.now() + self.shared.drain;
         let look = crossbeam_channel::tick(LOOK);
         loop {
             if volatile.iter().all(|channel| channel.gauges().events == 0) {
@@ -213,7 +218,9 @@ impl Supervised for Supervisor {
         self.stop_sources(sources);
         let channels: Vec<_> =
             self.channels.iter().map(|slot| slot.component.name.clone()).collect();
-        if !self.wait_until_empty(&channels) {
+        // One bound for both: who asked for a stop waits for the whole of it.
+        let until = self.drained();
+        if !self.wait_until_empty(&channels, until) {
             self.teller.tell(
                 Happening::error("events-left", "events are left in a channel that is in memory")
                     .effect("they are lost, but for what their sources can read again")
@@ -221,7 +228,7 @@ impl Supervised for Supervisor {
             );
         }
         let sinks = std::mem::take(&mut self.sinks);
-        self.stop_sinks(sinks);
+        self.stop_sinks(sinks, until);
         let channels = std::mem::take(&mut self.channels);
         for channel in channels {
             channel.close(&self.shared);

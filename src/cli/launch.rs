@@ -42,7 +42,7 @@ pub(crate) struct Launch {
     /// `-Xmx` in bytes, where somebody wrote it: what bounded memory channels in Flume.
     pub(crate) heap_bytes: Option<u64>,
     /// Words that were accepted and have no meaning here.
-    pub(crate) meaningless: Vec<String>,
+    pub(crate) passed_over: Vec<String>,
 }
 
 /// Why there is no launch.
@@ -70,7 +70,7 @@ struct ScriptWords {
     dry_run: bool,
     defines: Vec<(String, String)>,
     heap_bytes: Option<u64>,
-    meaningless: Vec<String>,
+    passed_over: Vec<String>,
     others: Vec<String>,
 }
 
@@ -91,6 +91,11 @@ impl Launch {
             return Err(NoLaunch::DryRun);
         }
         refuse_what_cannot_be(&given)?;
+        let mut passed_over = script.passed_over;
+        if given.has("conf-uri") {
+            let files = given.all("conf-file");
+            passed_over.extend(files.map(|file| format!("-f {file} does not count beside -u")));
+        }
         let surroundings = surroundings::gather(&script.defines);
         let name = given.first("name").filter(|name| !name.is_empty()).ok_or_else(|| {
             wrong("no agent is named", "say which one of the file with `-n NAME`")
@@ -105,7 +110,7 @@ impl Launch {
             status_file: given.first("status-file").map(PathBuf::from),
             drain: number(&given, "drain-seconds", "whole seconds")?
                 .map_or(DRAIN, Duration::from_secs),
-            meaningless: script.meaningless,
+            passed_over,
             heap_bytes: script.heap_bytes,
             surroundings,
         })
@@ -117,6 +122,10 @@ fn wrong(what: impl Into<String>, next: impl Into<String>) -> NoLaunch {
 }
 
 impl ScriptWords {
+    fn pass_over(&mut self, word: &str) {
+        self.passed_over.push(format!("{word} has no meaning without a JVM"));
+    }
+
     fn take(words: &[String]) -> Result<Self, NoLaunch> {
         let mut taken = Self::default();
         let mut words = words.iter();
@@ -130,7 +139,7 @@ impl ScriptWords {
                 }
                 "--classpath" | "-C" | "--plugins-path" => {
                     let path = words.next().map_or("", String::as_str);
-                    taken.meaningless.push(format!("{word} {path}"));
+                    taken.pass_over(&format!("{word} {path}"));
                 }
                 "--dryrun" | "-d" => taken.dry_run = true,
                 other => taken.glued(other),
@@ -148,10 +157,10 @@ impl ScriptWords {
         } else if let Some(size) = word.strip_prefix("-Xmx") {
             match java_size(size) {
                 Some(bytes) => self.heap_bytes = Some(bytes),
-                None => self.meaningless.push(word.to_owned()),
+                None => self.pass_over(word),
             }
         } else if word.starts_with("-X") || java.iter().any(|prefix| word.starts_with(prefix)) {
-            self.meaningless.push(word.to_owned());
+            self.pass_over(word);
         } else {
             self.others.push(word.to_owned());
         }
@@ -295,7 +304,8 @@ mod tests {
         assert_eq!(launch.poll, None);
         assert_eq!(launch.surroundings.property("flume.root.logger"), Some("INFO,LOGFILE"));
         assert_eq!(launch.heap_bytes, Some(512 << 20));
-        assert_eq!(launch.meaningless, ["-Xms1g", "-C lib/*"]);
+        let why = "has no meaning without a JVM";
+        assert_eq!(launch.passed_over, [format!("-Xms1g {why}"), format!("-C lib/* {why}")]);
     }
 
     #[test]
@@ -303,6 +313,7 @@ mod tests {
         let launched =
             launch("-n a1 -f x.conf -u file:///etc/a%20b.conf -c /conf -u classpath:///y").unwrap();
         assert_eq!(launched.files, [PathBuf::from("/etc/a b.conf"), PathBuf::from("/conf/y")]);
+        assert_eq!(launched.passed_over, ["-f x.conf does not count beside -u"]);
         assert!(refused("-n a1 -u http://host/x").contains("not fetched over HTTP"));
         assert!(refused("-n a1 -u conf/x.conf").contains("no scheme"));
     }

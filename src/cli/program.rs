@@ -37,8 +37,8 @@ pub(super) fn launch(command: &str, words: &[String]) -> Result<Launch, Exit> {
 pub(super) fn start_logging(launch: &Launch) {
     let filters = launch.surroundings.variable("RUST_LOG").map(str::to_owned);
     Destination::from_properties(&launch.surroundings).start(filters.as_deref());
-    for word in &launch.meaningless {
-        log::info!("{word} has no meaning without a JVM and is passed over");
+    for what in &launch.passed_over {
+        log::info!("{what}: it is passed over");
     }
     if let Some(heap_bytes) = launch.heap_bytes {
         memory::set_default_byte_capacity(heap_bytes / 100 * HEAP_PERCENT);

@@ -141,7 +141,7 @@ impl Running {
                     wait = if worked { RESTART_WAIT.0 } else { wait };
                     self.turn(Activity::BackingOff, &why);
                     let again = format!("{next}; it is started again in {} s", wait.as_secs());
-                    let effect = "it reads nothing until it is started again; nothing is lost";
+                    let effect = "it reads nothing until it is started again";
                     self.tell(Happening::error("source-failed", why).effect(effect).next(again));
                     if self.parts.context.stop.wait(wait) {
                         self.turn(Activity::Stopped, "");
@@ -221,7 +221,7 @@ impl Running {
                     self.turn(Activity::BackingOff, &why);
                     self.tell(
                         Happening::warning("source-pass-failed", why)
-                            .effect("the source pauses; nothing is lost")
+                            .effect("the source pauses")
                             .next(format!("trying again in {:?}", source.back_off().max)),
                     );
                     let _stopped: bool = stop.wait(source.back_off().max);

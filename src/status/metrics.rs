@@ -44,6 +44,8 @@ fn entry<'a>(
     if let Some(part) = part {
         values.extend(part.gauges.iter().flat_map(channel_gauges));
         if part.gauges.is_some() && is_durable(&part.type_name) {
+            // There is no copy of a checkpoint that could fail to be written.
+            values.insert("CheckpointBackupWriteErrorCount", "0".to_owned());
             let open = part.state.is_well();
             values.insert("Open", open.to_string());
             values.insert("Closed", u8::from(!open).to_string());

@@ -4,6 +4,8 @@ use crate::support::program::{Program, file, printed, tailwater};
 use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+use tailwater::clock::SystemClock;
 use tempfile::tempdir;
 
 /// Numbers, to nowhere.
@@ -284,4 +286,22 @@ fn the_quickstart_ends_with_as_many_rows_as_lines_though_it_kills_its_consumer()
     let (code, said) = status(&words);
     assert_eq!(code, 1, "an earlier run's rows would be counted again: {said}");
     assert!(said.contains("name another folder"), "{said}");
+}
+
+#[test]
+fn a_stop_takes_no_longer_than_it_may_though_nothing_can_be_delivered() {
+    let folder = tempdir().unwrap();
+    let to_kafka = SEQ_TO_NULL.replace(
+        "a1.sinks.k1.type = null",
+        "a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.kafka.bootstrap.servers = 127.0.0.1:1",
+    );
+    let conf = file(folder.path(), "x.conf", &to_kafka);
+    let mut agent = Program::agent(&conf, &["--drain-seconds", "6"]);
+    agent.says("127.0.0.1:1");
+    let clock = SystemClock::shared();
+    let began = clock.now();
+    assert_eq!(agent.stop().code(), Some(0), "{}", agent.said().join("\n"));
+    // Emptying the channel and waiting for the broker share the bound: each with its own would be twice as long.
+    let took = clock.now().saturating_sub(began);
+    assert!(took < Duration::from_secs(11), "{took:?}");
 }
