@@ -365,16 +365,16 @@ fn records_lost_to_retention_are_told_with_their_number() {
 #[test]
 fn records_removed_while_it_runs_are_told_and_reading_goes_on() {
     let scene = Scene::new(1);
-    let plan = scene.plan(&[("queue.bytes", "64KiB"), ("batch.bytes", "16KiB")]);
+    let plan = scene.plan(&[("queue.bytes", "1MiB"), ("batch.bytes", "200KiB")]);
     let gate = Gate::before(&plan);
     let running = Running::start_with(plan, gate.clone());
     scene.produce(0..10);
     running.until("it works", |_| scene.ids().len() >= 10);
     gate.set(false);
     let body = "x".repeat(100_000);
-    scene.send(10..12, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
+    scene.send(10..30, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
     running.until("it is paused", |r| r.consumer.counters().paused.get() == 1);
-    scene.send(12..112, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
+    scene.send(30..112, |id| format!("{{\"id\":{id},\"text\":\"{body}\"}}"));
     gate.set(true);
     running.until("the last row", |_| scene.ids().contains(&111));
     let lost = running.consumer.counters().lost_to_retention.get();
