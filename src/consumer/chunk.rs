@@ -106,21 +106,18 @@ impl Cutter {
 
     /// What is to be done with the record at `offset`.
     pub fn offer(&mut self, offset: u64) -> Offer {
-        if offset < self.end {
-            return Offer::Skip;
-        }
-        match self.delivered.front() {
-            Some(front) if offset >= front.start && self.begin < front.start => {
-                Offer::CloseAt(front.start)
+        while let Some(front) = self.delivered.front() {
+            if offset < front.start {
+                break;
             }
-            Some(front) if offset >= front.start => {
-                (self.begin, self.end) = (front.end, front.end);
-                self.delivered.pop_front();
-                // The next delivered range may begin right there.
-                self.offer(offset)
+            if self.begin < front.start {
+                return Offer::CloseAt(front.start);
             }
-            _ => Offer::Take,
+            // The next delivered range may begin right there.
+            (self.begin, self.end) = (front.end, front.end);
+            self.delivered.pop_front();
         }
+        if offset < self.end { Offer::Skip } else { Offer::Take }
     }
 
     /// Takes a record that [`Cutter::offer`] said to take; `push` adds it to the records.
@@ -234,6 +231,14 @@ mod tests {
         let mut cutter = cutter(5, &[(8, 10)]);
         cutter.read_to(9);
         assert_eq!(cutter.close().unwrap().range, 5..8);
+    }
+
+    /// One chunk that waits for a lock lets the ledger grow above it, as long as it waits.
+    #[test]
+    fn a_hundred_thousand_ranges_are_stepped_over_at_once() {
+        let ranges: Vec<(u64, u64)> = (1..100_000).map(|n| (n * 10, n * 10 + 10)).collect();
+        let chunks = cut(&mut cutter(0, &ranges), &[3, 1_000_000], 100);
+        assert_eq!(chunks, [(0..10, vec![3]), (1_000_000..1_000_001, vec![1_000_000])]);
     }
 
     #[test]
