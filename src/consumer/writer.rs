@@ -249,7 +249,8 @@ impl Workshop {
         let Some(row) = rows.get(..work.width).filter(|row| !row.is_empty()) else { return };
         self.refused_in_a_row.store(0, Ordering::Relaxed);
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if good.is_none() && self.tools.insert.row_bytes(row) <= GOOD_MAX {
+        // The newest: what passed yesterday may be too long since the table was changed.
+        if self.tools.insert.row_bytes(row) <= GOOD_MAX {
             *good = Some(row.iter().cloned().map(Cell::into_owned).collect());
         }
     }

@@ -435,6 +435,25 @@ fn a_row_is_set_aside_only_while_a_known_good_one_passes() {
     assert_eq!(some[0].held.delivered_to(), 5);
 }
 
+/// R17. The row that proves it must itself be one that the table takes today.
+#[test]
+fn a_row_that_was_good_before_the_table_was_changed_holds_nobody_up() {
+    let bench = Bench::new();
+    let stop = Stop::new();
+    stop.request();
+    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let mut cutter = bench.take();
+    for chunk in chunks(&mut cutter, 5, 5, &good) {
+        workshop.deliver(&chunk);
+    }
+    bench.execute("DROP TABLE t");
+    bench.execute("CREATE TABLE t (o INT, n INT PRIMARY KEY, s TEXT, CHECK (n >= 5 AND n <> 8))");
+    for chunk in chunks(&mut cutter, 10, 5, &good) {
+        workshop.deliver(&chunk);
+    }
+    assert_eq!((bench.letters(), bench.offsets()), (vec![8], vec![5, 6, 7, 9]));
+}
+
 /// A table that refuses everything from the start does not empty the topic into dead letters.
 #[test]
 fn a_table_that_never_took_a_row_gets_a_bounded_number_of_dead_letters() {
