@@ -14,6 +14,7 @@ use crate::database::dialect::Dialect;
 use crate::database::error::{ErrorKind, StoreError};
 use crate::database::statement::Statement;
 use crate::database::store::Session;
+use crate::database::table::check_engine;
 use std::ops::Range;
 
 /// A partition, as the ledger knows it. The topic's id is the cluster's own, so that a topic made again is another one (R20).
@@ -110,7 +111,11 @@ impl Ledger {
         let mut made = Vec::new();
         for (name, create) in self.dialect.own_tables {
             let place = [Cell::Null, Cell::from(*name)];
-            if session.query(&Statement::new(self.dialect.find_table, &place))?.is_empty() {
+            let found = session.query(&Statement::new(self.dialect.find_table, &place))?;
+            if let Some(found) = found.first() {
+                // R16: a range that stays when its rows are undone would vouch for what is not there.
+                check_engine(name, found.text(0))?;
+            } else {
                 session.execute(&Statement::new(create, &[])).map_err(|error| StoreError {
                     next: format!(
                         "{}; or let somebody who may run these:\n{};",
@@ -371,4 +376,30 @@ fn offset(offset: u64) -> Cell<'static> {
 
 fn number(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ledger;
+    use crate::config::value::Value;
+    use crate::database::{Access, Address, Dialect, dialect_of, open};
+
+    /// R16. A dump that was restored into MyISAM keeps its ranges when the rows beside them are rolled back.
+    #[test]
+    fn a_ledger_that_cannot_undo_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = format!("sqlite:{}", folder.path().join("l.db").display());
+        let address = Address::parse(&path).unwrap();
+        let sqlite = dialect_of(&address);
+        let odd: &'static Dialect = Box::leak(Box::new(Dialect {
+            find_table: "SELECT 'MyISAM' AS t_engine WHERE COALESCE(?, '') <> 'x' AND ? <> ''",
+            ..*sqlite
+        }));
+        let store = open(&Access::to(address), 1);
+        let mut session = store.session().unwrap();
+        let refused = Ledger::new(odd).ensure(&mut *session).unwrap_err();
+        assert_eq!(refused.code(), "table-not-transactional");
+        assert_eq!(refused.next, "ALTER TABLE tailwater_owners ENGINE=InnoDB");
+        assert_eq!(Ledger::new(sqlite).ensure(&mut *session).unwrap().len(), 3);
+    }
 }

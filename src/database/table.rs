@@ -131,7 +131,7 @@ impl Table {
                 ),
             ));
         };
-        self.check_engine(found.text(0))?;
+        check_engine(&self.name.to_string(), found.text(0))?;
         let columns = session.query(&Statement::new(dialect.find_columns, &place))?;
         let there: Vec<Column<'_>> = columns
             .iter()
@@ -143,21 +143,6 @@ impl Table {
             })
             .collect();
         self.differences(&there, dialect, ddl_command)
-    }
-
-    /// A row that cannot be rolled back cannot be written exactly once.
-    fn check_engine(&self, engine: &str) -> Result<(), StoreError> {
-        if engine.is_empty() || engine.eq_ignore_ascii_case("InnoDB") {
-            return Ok(());
-        }
-        Err(StoreError::environment(
-            "table-not-transactional",
-            format!(
-                "table `{}` is kept by the engine {engine}, which cannot undo a transaction",
-                self.name
-            ),
-            format!("ALTER TABLE {} ENGINE=InnoDB", self.name),
-        ))
     }
 
     fn differences(
@@ -208,6 +193,18 @@ impl Table {
         }));
         Ok(said)
     }
+}
+
+/// A row that cannot be rolled back cannot be written exactly once.
+pub(super) fn check_engine(table: &str, engine: &str) -> Result<(), StoreError> {
+    if engine.is_empty() || engine.eq_ignore_ascii_case("InnoDB") {
+        return Ok(());
+    }
+    Err(StoreError::environment(
+        "table-not-transactional",
+        format!("table `{table}` is kept by the engine {engine}, which cannot undo a transaction"),
+        format!("ALTER TABLE {table} ENGINE=InnoDB"),
+    ))
 }
 
 /// A column that is there.
