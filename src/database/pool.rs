@@ -52,7 +52,8 @@ impl<D: Driver> Pool<D> {
     /// A connection that answers.
     pub(super) fn session(&self) -> Result<Pooled<D>, StoreError> {
         self.connections.get().map(Pooled).map_err(|_| {
-            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // All who wait are told the same.
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
             last.unwrap_or_else(|| {
                 StoreError::environment(
                     "database-away",

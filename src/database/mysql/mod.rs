@@ -55,6 +55,10 @@ impl Store for MysqlStore {
 /// How long a server may take to let us in.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// A connection that says nothing for so long is probed, in milliseconds: a server whose machine is gone would else be waited for
+/// for ever. The kernel then gives it up after `net.ipv4.tcp_keepalive_probes` of them, some ten minutes as it comes.
+const KEEPALIVE_MS: u32 = 30_000;
+
 /// Each session's own settings.
 ///
 /// - Strict, whatever the server's default: a value is stored as it is or refused.
@@ -73,6 +77,7 @@ fn connect(access: &Access) -> Result<Connected, StoreError> {
     };
     let mut builder = OptsBuilder::from_opts((**opts).clone())
         .stmt_cache_size(0) // diesel keeps statements itself
+        .tcp_keepalive(Some(KEEPALIVE_MS))
         .client_found_rows(true);
     if opts.user().is_none() {
         builder = builder.user(access.user.clone());
