@@ -83,7 +83,7 @@ impl Held {
     #[must_use]
     pub fn delivered_to(&self) -> u64 {
         let delivered = self.lock();
-        adjoining(&delivered).1
+        adjoining(&delivered, usize::MAX).1
     }
 
     /// How many records of `within` are not delivered, whatever lies around them.
@@ -103,7 +103,7 @@ impl Held {
         if delivered.merging || delivered.entered.len() < at_least {
             return None;
         }
-        let (firsts, watermark) = adjoining(&delivered);
+        let (firsts, watermark) = adjoining(&delivered, MERGED_MAX);
         if firsts.len() < at_least.max(1) {
             return None;
         }
@@ -128,10 +128,13 @@ impl Held {
     }
 }
 
-/// The rows that adjoin the watermark one after the other, and where they end.
-fn adjoining(delivered: &Delivered) -> (Vec<u64>, u64) {
+/// Rows that go in one move at most: they are deleted one by one, and the partition's owner is locked at the end of that.
+const MERGED_MAX: usize = 1000;
+
+/// The rows that adjoin the watermark one after the other, at most so many, and where they end.
+fn adjoining(delivered: &Delivered, at_most: usize) -> (Vec<u64>, u64) {
     let (mut firsts, mut end) = (Vec::new(), delivered.watermark);
-    for (first, next) in &delivered.entered {
+    for (first, next) in delivered.entered.iter().take(at_most) {
         if *first > end {
             break;
         }
@@ -201,6 +204,18 @@ mod tests {
         assert_eq!(held.merge(1), None, "one at a time");
         held.merged(&merge, true);
         assert_eq!((held.delivered_to(), held.merge(1)), (30, None));
+    }
+
+    #[test]
+    fn a_move_has_a_bound_and_the_next_one_goes_on() {
+        let ranges: Vec<(u64, u64)> = (0..2500).map(|n| (n * 2, n * 2 + 2)).collect();
+        let held = held(0, &ranges);
+        for (rows, to) in [(1000, 2000), (1000, 4000), (500, 5000)] {
+            let merge = held.merge(64).unwrap();
+            assert_eq!((merge.firsts.len(), merge.over.end), (rows, to));
+            held.merged(&merge, true);
+        }
+        assert_eq!((held.merge(1), held.delivered_to()), (None, 5000));
     }
 
     #[test]

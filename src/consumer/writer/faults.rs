@@ -1,8 +1,8 @@
 //! A store that fails on cue: underneath the interface, where a database or its server would.
 
 use crate::database::{Answer, Dialect, Limits, Session, Statement, Store, StoreError};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What becomes of the operation that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +20,30 @@ pub(super) struct Faulty {
     fault: Fault,
     /// Operations until the one that fails.
     left: AtomicI64,
+    /// The text of each statement, by transactions.
+    said: Mutex<Vec<Vec<String>>>,
 }
 
 impl Faulty {
     /// The `n`-th operation, counted from 0, fails.
     pub(super) fn new(store: Arc<dyn Store>, fault: Fault, n: i64) -> Arc<Self> {
-        Arc::new(Self { store, fault, left: AtomicI64::new(n) })
+        Arc::new(Self { store, fault, left: AtomicI64::new(n), said: Mutex::default() })
     }
 
     /// Whether it has come to that.
     pub(super) fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
+    }
+
+    /// What was said in each transaction so far.
+    pub(super) fn said(&self) -> Vec<Vec<String>> {
+        self.said.lock().unwrap().clone()
+    }
+
+    fn say(&self, statement: &Statement<'_>) {
+        if let Some(transaction) = self.said.lock().unwrap().last_mut() {
+            transaction.push(statement.text().to_owned());
+        }
     }
 
     fn is_now(&self) -> bool {
@@ -76,14 +89,17 @@ impl FaultySession<'_> {
 
 impl Session for FaultySession<'_> {
     fn begin(&mut self) -> Result<(), StoreError> {
+        self.faulty.said.lock().unwrap().push(Vec::new());
         self.run(|session| session.begin())
     }
 
     fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, StoreError> {
+        self.faulty.say(statement);
         self.run(|session| session.execute(statement))
     }
 
     fn query(&mut self, statement: &Statement<'_>) -> Result<Vec<Answer>, StoreError> {
+        self.faulty.say(statement);
         self.run(|session| session.query(statement))
     }
 

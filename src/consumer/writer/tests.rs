@@ -351,6 +351,26 @@ fn a_move_of_the_watermark_without_an_answer_is_known() {
     assert_eq!(bench.ask("SELECT next_offset AS n_w FROM tailwater_owners"), [64]);
 }
 
+/// Who takes locks in another order than the others waits for them while they wait for it: a deadlock at each move of the
+/// watermark, and half a second lost.
+#[test]
+fn a_delivery_and_a_move_of_the_watermark_take_their_locks_in_the_same_order() {
+    let bench = Bench::new();
+    let faulty = Faulty::new(bench.store.clone(), Fault::Before, i64::MAX);
+    let (workshop, _) = Bench::workshop(faulty.clone(), &Stop::new());
+    for chunk in chunks(&mut bench.take(), 64, 1, &good) {
+        workshop.deliver(&chunk);
+    }
+    let said = faulty.said();
+    assert_eq!(said.len(), 65, "64 deliveries and a move");
+    for transaction in said {
+        let first = |table| transaction.iter().position(|text| text.contains(table)).unwrap();
+        assert!(first("tailwater_offsets") < first("tailwater_owners"), "{transaction:#?}");
+        // A list of keys is looked for in the whole of a small table, among everybody's locks.
+        assert!(!transaction.iter().any(|text| text.contains(" IN (")), "{transaction:#?}");
+    }
+}
+
 /// R17. Bad rows of every sort among good ones: each is set aside with its reason, the rest is written.
 #[test]
 fn a_bad_row_is_set_aside_alone_and_its_neighbours_are_written() {
