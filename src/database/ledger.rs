@@ -374,7 +374,7 @@ mod tests {
     use crate::config::value::Value;
     use crate::database::{Access, Address, Dialect, dialect_of, open};
 
-    /// R16. A dump that was restored into MyISAM keeps its ranges when the rows beside them are rolled back.
+    /// R16. A dump that was restored into `MyISAM` keeps its ranges when the rows beside them are rolled back.
     #[test]
     fn a_ledger_that_cannot_undo_is_refused() {
         let folder = tempfile::tempdir().unwrap();
