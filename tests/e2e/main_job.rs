@@ -23,6 +23,8 @@ const DRAIN: Duration = Duration::from_mins(5);
 
 /// Names and files of one run.
 struct Job {
+    /// Before the scene: it is stopped by what lies in the scene's folder.
+    tomcat: Tomcat,
     scene: Scene,
     access: String,
     reports: String,
@@ -36,9 +38,9 @@ fn every_request_to_tomcat_becomes_its_row_whatever_is_killed_on_the_way() {
     let broker = broker::up();
     let database = database::up();
     let tomcat = Tomcat::start(&scene);
-    let job = Job::lay_out(scene, &tomcat, &broker, &database);
+    let job = Job::lay_out(scene, tomcat, &broker, &database);
 
-    let traffic = Traffic::start(&tomcat.address);
+    let traffic = Traffic::start(&job.tomcat.address);
     let mut agent = job.agent(1);
     let mut consumer = job.consumer(1);
     traffic.allow(REQUESTS / 4);
@@ -66,13 +68,13 @@ fn every_request_to_tomcat_becomes_its_row_whatever_is_killed_on_the_way() {
     agent.must_run();
     consumer.must_run();
     job.judge();
-    job.a_fresh_request_passes(&tomcat);
+    job.a_fresh_request_passes();
     consumer.stop();
     agent.stop();
 }
 
 impl Job {
-    fn lay_out(scene: Scene, tomcat: &Tomcat, broker: &str, database: &str) -> Self {
+    fn lay_out(scene: Scene, tomcat: Tomcat, broker: &str, database: &str) -> Self {
         let word = scene.word();
         let (access, reports) = (format!("{word}_access"), format!("{word}_reports"));
         for topic in [&access, &reports] {
@@ -90,7 +92,7 @@ impl Job {
         );
         let consumer_conf =
             scene.file("consumer.conf", &consumer_conf(broker, database, &access, &reports));
-        Self { scene, access, reports, agent_conf, consumer_conf }
+        Self { tomcat, scene, access, reports, agent_conf, consumer_conf }
     }
 
     fn agent(&self, nth: u32) -> Program {
@@ -175,8 +177,8 @@ impl Job {
         assert!(set_aside.is_empty(), "the consumer set aside, for no reason: {set_aside:?}");
     }
 
-    fn a_fresh_request_passes(&self, tomcat: &Tomcat) {
-        let answer = crate::http::get(&tomcat.address, &traffic::path(REQUESTS)).unwrap();
+    fn a_fresh_request_passes(&self) {
+        let answer = crate::http::get(&self.tomcat.address, &traffic::path(REQUESTS)).unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
         let fresh = format!(
             "SELECT count(*) FROM {} WHERE {} = {REQUESTS}",
