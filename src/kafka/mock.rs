@@ -7,6 +7,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer as _};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::time::Duration;
 
 /// The largest request the broker takes, in bytes; a larger one closes the connection, as at a real broker.
 const REQUEST_BYTES_MAX: u32 = 105_000_000;
@@ -71,6 +72,11 @@ impl MockBroker {
             cluster.request_errors(RDKafkaApiKey::Produce, errors);
             Ok(())
         });
+    }
+
+    /// Answers every request only after so long.
+    pub fn answer_after(&self, delay: Duration) {
+        self.told(|cluster| cluster.broker_round_trip_time(BROKER, delay));
     }
 
     fn cluster(&self) -> Result<MockCluster<'_, DefaultProducerContext>, String> {

@@ -202,6 +202,25 @@ fn every_record_becomes_one_row_also_across_a_restart() {
 
 /// The group's own offsets are for monitoring: they are not believed where the database knows better.
 #[test]
+fn no_record_is_skipped_by_a_consumer_that_comes_back_to_a_slow_broker() {
+    const PARTITIONS: i64 = 16;
+    let scene = Scene::new(16);
+    scene.produce(0..PARTITIONS);
+    let first = Running::start(scene.plan(&[]));
+    first.until("the first rows", |_| scene.ids().len() == 16);
+    first.stop();
+    // Of each partition one record an answer: reading them all takes longer than any question about it.
+    for round in 1..=20 {
+        scene.produce(PARTITIONS * round..PARTITIONS * (round + 1));
+    }
+    scene.broker.answer_after(Duration::from_millis(100));
+    let second = Running::start(scene.plan(&[]));
+    second.until("the others", |_| scene.ids().len() == 21 * 16);
+    second.stop();
+    assert_eq!(scene.ids(), all(0..21 * PARTITIONS));
+}
+
+#[test]
 fn the_first_start_goes_on_from_the_groups_offsets_and_no_later_one_does() {
     use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
     use rdkafka::topic_partition_list::{Offset, TopicPartitionList};

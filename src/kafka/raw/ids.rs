@@ -1,4 +1,5 @@
-//! Who is who in a cluster: a topic's own id, and which generation of its group a consumer is in. The crate wraps neither.
+//! Who is who in a cluster: a topic's own id, which generation of its group a consumer is in, which partitions a client is to
+//! know. The crate wraps none of it.
 
 #![allow(
     unsafe_code,
@@ -7,7 +8,8 @@
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
 use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
@@ -25,6 +27,21 @@ pub fn group_generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Optio
     // SAFETY: ours, and destroyed once.
     unsafe { sys::rd_kafka_consumer_group_metadata_destroy(metadata.as_ptr()) };
     (generation >= 0).then_some(generation)
+}
+
+/// Makes partitions known to the client before they are assigned: it pauses none that it does not know.
+pub fn introduce<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    let list = partitions.clone();
+    // To ask where each of them is makes those that are missing; the answer is of no interest.
+    // SAFETY: the client lives as long as the consumer, and the list is ours alone.
+    let error = unsafe { sys::rd_kafka_position(consumer.client().native_ptr(), list.ptr()) };
+    match error {
+        sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        error => Err(KafkaError::MetadataFetch(error.into())),
+    }
 }
 
 /// The id that the cluster gave the topic when it was made: a topic of the same name that is made later has another.
