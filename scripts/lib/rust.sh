@@ -53,7 +53,7 @@ official_installer() {
   (($#)) && components=(--component "$(IFS=,; echo "${*/#fmt/rustfmt}")")
   need curl curl ca-certificates
   say "installing Rust with the official installer (rustup), into $HOME/.cargo"
-  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+  curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh |
     sh -s -- -y --no-modify-path --profile minimal --default-toolchain stable "${components[@]}" >&2 ||
     die "the official installer failed: install Rust from https://rustup.rs, then run this again"
   PATH=$HOME/.cargo/bin:$PATH
