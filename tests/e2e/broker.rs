@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rustix::process::{Pid, Signal, kill_process};
@@ -95,19 +96,21 @@ pub(crate) fn records(topic: &str) -> Vec<Record> {
     records
 }
 
-/// How many records were ever written to the topic.
-pub(crate) fn count(topic: &str) -> i64 {
+/// How many records were ever written to the topic; or why that is not known yet: a broker that has just come back does not
+/// lead its partitions at once.
+pub(crate) fn count(topic: &str) -> Result<usize, String> {
     let reader: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", address()).create().unwrap();
-    let metadata = reader.fetch_metadata(Some(topic), ANSWER).unwrap();
+    let told = |error: KafkaError| error.to_string();
+    let metadata = reader.fetch_metadata(Some(topic), ANSWER).map_err(told)?;
     let partitions =
         metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
-    partitions
-        .map(|partition| {
-            let (low, high) = reader.fetch_watermarks(topic, partition.id(), ANSWER).unwrap();
-            high - low
-        })
-        .sum()
+    let mut count = 0;
+    for partition in partitions {
+        let (low, high) = reader.fetch_watermarks(topic, partition.id(), ANSWER).map_err(told)?;
+        count += usize::try_from(high - low).unwrap();
+    }
+    Ok(count)
 }
 
 pub(crate) fn kill_hard(pid: &str) {

@@ -166,8 +166,10 @@ fn write_lines(log: &mut File, from: usize) {
 fn arrive_once_each(agent: &mut Program, topic: &str, expected: usize) {
     until("the lines arrive", STEP, || {
         agent.must_run();
-        let count = usize::try_from(broker::count(topic)).unwrap();
-        if count >= expected { Ok(()) } else { Err(format!("{count} of {expected}")) }
+        match broker::count(topic)? {
+            count if count >= expected => Ok(()),
+            count => Err(format!("{count} of {expected}")),
+        }
     });
     let mut bodies: Vec<_> = broker::records(topic).into_iter().map(|record| record.body).collect();
     bodies.sort();

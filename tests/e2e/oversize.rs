@@ -21,7 +21,7 @@ fn a_line_above_the_topics_limit_is_set_aside_whole_and_its_neighbours_arrive() 
     let conf = agent_to(&scene, &address, &topic, "file");
     let agent = program::agent(&scene, "agent", &conf, &[]);
 
-    until("both neighbours arrive", Duration::from_mins(1), || match broker::count(&topic) {
+    until("both neighbours arrive", Duration::from_mins(1), || match broker::count(&topic)? {
         2 => Ok(()),
         count => Err(format!("{count}")),
     });
