@@ -37,7 +37,7 @@ pub(crate) fn address() -> String {
 }
 
 pub(crate) fn kill() {
-    kill_hard(&script::run("kafka", &["pid"]));
+    script::kill_server("kafka");
 }
 
 pub(crate) fn topic(name: &str, partitions: u32) {

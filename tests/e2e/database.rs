@@ -1,7 +1,5 @@
 //! The real MariaDB server that `scripts/mariadb` runs, asked by its own client.
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::script;
 
 /// Starts it if it does not run; its URL.
@@ -14,8 +12,7 @@ pub(crate) fn down() {
 }
 
 pub(crate) fn kill() {
-    let pid = Pid::from_raw(script::run("mariadb", &["pid"]).parse().unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
+    script::kill_server("mariadb");
 }
 
 /// The rows' fields, as text.

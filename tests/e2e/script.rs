@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait::until_true;
 
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
@@ -20,6 +25,15 @@ pub(crate) fn run_with(name: &str, arguments: &[&str], environment: &[(&str, &st
         .unwrap_or_else(|e| panic!("scripts/{name}: {e}"));
     assert!(output.status.success(), "scripts/{name} {arguments:?}: {}", shown(&output));
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// `kill -9` to the server that a script runs. It is gone then, port and all: its script must not take it for running.
+pub(crate) fn kill_server(name: &str) {
+    let pid = run(name, &["pid"]);
+    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+    until_true(&format!("{name} is gone"), Duration::from_secs(30), || {
+        !Command::new(path(name)).arg("pid").output().unwrap().status.success()
+    });
 }
 
 pub(crate) fn shown(output: &Output) -> String {
