@@ -84,12 +84,18 @@ impl Peer {
 }
 
 impl Connection {
-    fn moved(&mut self) {
-        self.silent.as_mut().reset(Instant::now() + SILENCE_MAX);
-    }
-
-    fn timed_out(&mut self, cx: &mut Context<'_>) -> bool {
-        self.silent.as_mut().poll(cx).is_ready()
+    /// What has come of an attempt to move bytes: too long without any is an error.
+    fn watched<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.silent.as_mut().reset(Instant::now() + SILENCE_MAX);
+        } else if self.silent.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
+        }
+        result
     }
 }
 
@@ -100,16 +106,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match result {
-            Poll::Pending if self.timed_out(cx) => {
-                Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
-            }
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                self.moved();
-                Poll::Ready(result)
-            }
-        }
+        self.watched(cx, result)
     }
 }
 
@@ -120,16 +117,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        match result {
-            Poll::Pending if self.timed_out(cx) => {
-                Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
-            }
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                self.moved();
-                Poll::Ready(result)
-            }
-        }
+        self.watched(cx, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
