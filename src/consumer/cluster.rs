@@ -5,10 +5,11 @@
 
 use crate::consumer::keys::ConsumerKeys;
 use crate::kafka::ids;
+use crate::kafka::log_line;
 use crate::kafka::properties::{self, Translated};
 use crate::status::happening::{Happening, Teller};
 use rdkafka::client::ClientContext;
-use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
@@ -16,6 +17,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ pub struct Listener {
     teller: Teller,
     changes: Mutex<VecDeque<Change>>,
     ends: Mutex<BTreeMap<TopicPartition, u64>>,
+    /// Whether it was told that brokers are away, and not yet that they are back.
+    is_away: AtomicBool,
 }
 
 impl Listener {
@@ -70,7 +74,14 @@ impl Listener {
 }
 
 impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn stats(&self, statistics: Statistics) {
+        if is_well(&statistics) && self.is_away.swap(false, Ordering::SeqCst) {
+            self.teller.tell(Happening::info("broker-back", "Kafka answers again"));
+        }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for (topic, of_topic) in statistics.topics {
             for (partition, of_partition) in of_topic.partitions {
@@ -89,12 +100,21 @@ impl ClientContext for Listener {
             return; // The poll thread is handed these itself.
         }
         let (word, next) = advice(code);
+        self.is_away.store(true, Ordering::SeqCst);
         self.teller.tell(
             Happening::warning(word, format!("Kafka: {reason}"))
                 .effect("records wait in Kafka; reading goes on by itself when it answers again")
                 .next(next),
         );
     }
+}
+
+/// Whether a broker is connected, and none is missing that the client wants.
+fn is_well(statistics: &Statistics) -> bool {
+    // Those that are only named in `bootstrap.servers` have no number; one that is not needed is never connected.
+    let brokers = || statistics.brokers.values().filter(|broker| broker.nodeid >= 0);
+    brokers().any(|broker| broker.state == "UP")
+        && brokers().all(|broker| matches!(broker.state.as_str(), "UP" | "INIT"))
 }
 
 impl ConsumerContext for Listener {
@@ -220,7 +240,12 @@ pub struct Cluster {
 impl Cluster {
     /// Makes the client and joins the group, for `topics` (a pattern begins with `^`). It connects by itself.
     pub fn join(translated: &Translated, topics: &[&str], teller: Teller) -> KafkaResult<Self> {
-        let listener = Listener { teller, changes: Mutex::default(), ends: Mutex::default() };
+        let listener = Listener {
+            teller,
+            changes: Mutex::default(),
+            ends: Mutex::default(),
+            is_away: AtomicBool::new(false),
+        };
         let client = Client::from_config_and_context(&translated.config.client_config(), listener)?;
         client.subscribe(topics)?;
         let patience = translated.api_timeout.min(PATIENCE);

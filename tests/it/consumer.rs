@@ -506,3 +506,19 @@ fn a_database_that_hangs_costs_lag_and_not_membership_nor_memory() {
     running.stop();
     assert_eq!(scene.ids(), all(0..2000));
 }
+
+#[test]
+fn a_broker_that_goes_is_told_and_so_is_its_return() {
+    let scene = Scene::new(1);
+    scene.produce(0..10);
+    let running = Running::start(scene.plan(&[]));
+    running.until("it works", |_| scene.ids().len() == 10);
+    scene.broker.down();
+    running.until("it is told", |r| r.told("broker-away") > 0);
+    assert_eq!(running.told("broker-back"), 0);
+    scene.broker.up();
+    running.until("its return is told", |r| r.told("broker-back") == 1);
+    scene.produce(10..20);
+    running.until("it goes on", |_| scene.ids().len() == 20);
+    running.stop();
+}

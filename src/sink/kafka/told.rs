@@ -4,6 +4,7 @@
 //! intervals, and when it is over.
 
 use crate::clock::Clock;
+use crate::kafka::log_line;
 use crate::kafka::raw::Listener;
 use crate::status::happening::{Happening, Teller};
 use rdkafka::config::RDKafkaLogLevel;
@@ -76,14 +77,7 @@ impl Told {
 
 impl Listener for Told {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let level = match level {
-            // What fails comes as an error too, and is told there.
-            _ if matches!(facility, "FAIL" | "ERROR") => log::Level::Debug,
-            RDKafkaLogLevel::Debug => log::Level::Debug,
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => log::Level::Info,
-            _ => log::Level::Warn,
-        };
-        log::log!(target: "librdkafka", level, "{facility}: {message}");
+        log_line(level, facility, message);
     }
 
     fn error(&self, code: RDKafkaErrorCode, reason: &str) {
