@@ -372,4 +372,8 @@ fn table_refuses(refusal: &StoreError) -> StoreError {
 }
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;

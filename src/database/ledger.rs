@@ -369,27 +369,4 @@ fn number(stored: i64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Ledger;
-    use crate::config::value::Value;
-    use crate::database::{Access, Address, Dialect, dialect_of, open};
-
-    /// R16. A dump that was restored into `MyISAM` keeps its ranges when the rows beside them are rolled back.
-    #[test]
-    fn a_ledger_that_cannot_undo_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = format!("sqlite:{}", folder.path().join("l.db").display());
-        let address = Address::parse(&path).unwrap();
-        let sqlite = dialect_of(&address);
-        let odd: &'static Dialect = Box::leak(Box::new(Dialect {
-            find_table: "SELECT 'MyISAM' AS t_engine WHERE COALESCE(?, '') <> 'x' AND ? <> ''",
-            ..*sqlite
-        }));
-        let store = open(&Access::to(address), 1);
-        let mut session = store.session().unwrap();
-        let refused = Ledger::new(odd).ensure(&mut *session).unwrap_err();
-        assert_eq!(refused.code(), "table-not-transactional");
-        assert_eq!(refused.next, "ALTER TABLE tailwater_owners ENGINE=InnoDB");
-        assert_eq!(Ledger::new(sqlite).ensure(&mut *session).unwrap().len(), 3);
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ mod cell;
 pub mod column;
 mod dialect;
 mod error;
+#[cfg(test)]
+pub(crate) mod faults;
 mod insert;
 mod ledger;
 mod letters;

@@ -1,42 +1,52 @@
 //! A store that fails on cue: underneath the interface, where a database or its server would.
 
 use crate::database::{Answer, Dialect, Limits, Session, Statement, Store, StoreError};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What becomes of the operation that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It never reached the database.
     Before,
     /// The database did it, and the answer was lost.
     After,
 }
 
+/// More operations than any test needs: what is tried again and again fails here, and does not hang.
+const OPERATIONS_MAX: usize = 20_000;
+
 /// Another store, of which one operation fails, and with it the session it was of.
 #[derive(Debug)]
-pub(super) struct Faulty {
+pub(crate) struct Faulty {
     store: Arc<dyn Store>,
     fault: Fault,
     /// Operations until the one that fails.
     left: AtomicI64,
+    done: AtomicUsize,
     /// The text of each statement, by transactions.
     said: Mutex<Vec<Vec<String>>>,
 }
 
 impl Faulty {
     /// The `n`-th operation, counted from 0, fails.
-    pub(super) fn new(store: Arc<dyn Store>, fault: Fault, n: i64) -> Arc<Self> {
-        Arc::new(Self { store, fault, left: AtomicI64::new(n), said: Mutex::default() })
+    pub(crate) fn new(store: Arc<dyn Store>, fault: Fault, n: i64) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            fault,
+            left: AtomicI64::new(n),
+            done: AtomicUsize::new(0),
+            said: Mutex::default(),
+        })
     }
 
     /// Whether it has come to that.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }
 
     /// What was said in each transaction so far.
-    pub(super) fn said(&self) -> Vec<Vec<String>> {
+    pub(crate) fn said(&self) -> Vec<Vec<String>> {
         self.said.lock().unwrap().clone()
     }
 
@@ -47,6 +57,8 @@ impl Faulty {
     }
 
     fn is_now(&self) -> bool {
+        let done = self.done.fetch_add(1, Ordering::SeqCst);
+        assert!(done < OPERATIONS_MAX, "it goes round: {:#?}", self.said.lock().unwrap().last());
         self.left.fetch_sub(1, Ordering::SeqCst) == 0
     }
 }
