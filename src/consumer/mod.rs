@@ -37,7 +37,8 @@
 //! The poll thread waits for Kafka alone, so a database that hangs costs lag and not the membership. Writers take chunks of any
 //! partition: a hot partition is written by all of them.
 
-pub mod begin;
+pub mod assigned;
+mod begin;
 pub mod chunk;
 pub mod cluster;
 pub mod counters;

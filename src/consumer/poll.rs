@@ -4,11 +4,12 @@
 //! gone; so the group sees a living member however slow the database is.
 
 use crate::clock::{Clock, Stop};
+use crate::consumer::assigned::Assigned;
 use crate::consumer::chunk::{Chunk, Cutter, Offer};
 use crate::consumer::cluster::{Change, Client, Cluster, advice};
 use crate::consumer::counters::ConsumerCounters;
 use crate::consumer::held::Held;
-use crate::consumer::progress::{self, PartitionProgress, Progress, commit_for_monitoring};
+use crate::consumer::progress::{self, Progress, commit_for_monitoring};
 use crate::consumer::takeover::{TakenOver, Wanted};
 use crate::status::happening::{Happening, Teller};
 use crossbeam_channel::{Receiver, Sender};
@@ -16,9 +17,7 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How chunks are cut.
@@ -50,12 +49,6 @@ pub struct Links {
     pub is_broken: Box<dyn Fn() -> bool + Send>,
 }
 
-/// A partition that the group gives us.
-enum Partition {
-    Taking(Arc<Wanted>),
-    Reading { cutter: Cutter, paused: bool },
-}
-
 /// The poll thread's own.
 pub struct Poller {
     client: Arc<Client>,
@@ -67,9 +60,7 @@ pub struct Poller {
     counters: Arc<ConsumerCounters>,
     links: Links,
     progress: Progress,
-    /// By topic, so that a record's topic is looked up without being copied.
-    partitions: HashMap<String, BTreeMap<i32, Partition>>,
-    all: Arc<AtomicUsize>,
+    assigned: Assigned,
     /// Taken over, and the client was not ready to be moved yet; since when.
     unmoved: Vec<(TakenOver, Duration)>,
     looked_at: Duration,
@@ -115,8 +106,7 @@ impl Poller {
             counters,
             links,
             progress,
-            partitions: HashMap::new(),
-            all: Arc::default(),
+            assigned: Assigned::default(),
             unmoved: Vec::new(),
             looked_at: now,
             committed_at: now,
@@ -128,15 +118,13 @@ impl Poller {
     pub fn work(mut self, stop: &Stop) -> Result<Vec<Arc<Held>>, String> {
         while !stop.is_requested() {
             if let Err(why) = self.pass() {
-                for partition in self.partitions.values().flat_map(BTreeMap::values) {
-                    partition.let_go();
-                }
+                self.assigned.let_go();
                 return Err(why);
             }
         }
-        let open: Vec<Chunk> = self.reading().filter_map(|(cutter, _)| cutter.close()).collect();
+        let open: Vec<Chunk> = self.assigned.reading().filter_map(Cutter::close).collect();
         open.into_iter().try_for_each(|chunk| self.hand_over(chunk))?;
-        Ok(self.reading().map(|(cutter, _)| cutter.held().clone()).collect())
+        Ok(self.assigned.reading().map(|cutter| cutter.held().clone()).collect())
     }
 
     fn pass(&mut self) -> Result<(), String> {
@@ -168,10 +156,7 @@ impl Poller {
                 }
                 Change::Revoked(partitions) => {
                     for (topic, partition) in partitions {
-                        let of_topic = self.partitions.get_mut(&topic);
-                        if let Some(gone) = of_topic.and_then(|all| all.remove(&partition)) {
-                            gone.let_go();
-                        }
+                        self.assigned.remove(&topic, partition);
                     }
                 }
             }
@@ -181,11 +166,7 @@ impl Poller {
 
     /// A partition is to be taken over; it is paused.
     fn want(&mut self, topic: &str, partition: i32) -> Result<(), String> {
-        let wanted = Wanted::new(topic, partition);
-        let of_topic = self.partitions.entry(topic.to_owned()).or_default();
-        if let Some(before) = of_topic.insert(partition, Partition::Taking(wanted.clone())) {
-            before.let_go();
-        }
+        let wanted = self.assigned.want(topic, partition);
         self.links.wanted.send(wanted).map_err(|_| "the takeover thread has ended".to_owned())
     }
 
@@ -193,11 +174,7 @@ impl Poller {
     fn heed_others(&mut self) -> Result<(), String> {
         for held in self.links.lost.try_iter().collect::<Vec<_>>() {
             let (topic, partition) = (held.identity.topic.clone(), held.identity.partition);
-            let is_current = matches!(
-                self.partitions.get(&topic).and_then(|all| all.get(&partition)),
-                Some(Partition::Reading { cutter, .. }) if Arc::ptr_eq(cutter.held(), &held)
-            );
-            if is_current {
+            if self.assigned.is_read_as(&held) {
                 self.pause(&topic, partition);
                 self.want(&topic, partition)?;
             }
@@ -211,9 +188,7 @@ impl Poller {
     /// Begins to read a partition that is ours.
     fn begin(&mut self, over: TakenOver, since: Duration, now: Duration) -> Result<(), String> {
         let (topic, partition) = (over.wanted.topic.clone(), over.wanted.partition);
-        let slot = self.partitions.get_mut(&topic).and_then(|all| all.get_mut(&partition));
-        let Some(slot) = slot else { return Ok(()) };
-        if !matches!(slot, Partition::Taking(wanted) if Arc::ptr_eq(wanted, &over.wanted)) {
+        if !self.assigned.is_wanted(&over.wanted) {
             return Ok(());
         }
         let at = i64::try_from(over.read_from).unwrap_or(i64::MAX);
@@ -226,8 +201,7 @@ impl Poller {
             self.unmoved.push((over, since));
             return Ok(());
         }
-        let cutter = Cutter::new(over.held, self.all.clone(), &over.delivered);
-        *slot = Partition::Reading { cutter, paused: false };
+        self.assigned.read(over);
         self.resume(&topic, partition);
         Ok(())
     }
@@ -238,7 +212,7 @@ impl Poller {
         let mut wait = self.wait();
         let now = self.clock.now();
         // What is over the bound is over it by one record: partitions are paused before the next.
-        let mut room = self.cut.queue_bytes.saturating_sub(self.bytes());
+        let mut room = self.cut.queue_bytes.saturating_sub(self.assigned.bytes());
         for _ in 0..MESSAGES {
             match client.poll(wait) {
                 None => return Ok(()),
@@ -257,27 +231,19 @@ impl Poller {
     }
 
     fn wait(&mut self) -> Duration {
-        let (cut, now) = (self.cut, self.clock.now());
-        let mut wait = WAIT;
-        for partition in self.partitions.values().flat_map(BTreeMap::values) {
-            wait = wait.min(match partition {
-                Partition::Taking(_) | Partition::Reading { paused: true, .. } => WAIT_SHORT,
-                Partition::Reading { cutter, .. } if !cutter.open().is_empty() => {
-                    let age = now.saturating_sub(cutter.opened_at());
-                    cut.time.saturating_sub(age).max(Duration::from_millis(1))
-                }
-                Partition::Reading { .. } => WAIT,
-            });
+        if self.assigned.is_waiting() {
+            return WAIT_SHORT;
         }
-        wait
+        let Some(opened_at) = self.assigned.oldest_open() else { return WAIT };
+        let age = self.clock.now().saturating_sub(opened_at);
+        self.cut.time.saturating_sub(age).clamp(Duration::from_millis(1), WAIT)
     }
 
     /// Puts a record into its partition's open chunk.
     fn take(&mut self, message: &BorrowedMessage<'_>, now: Duration) -> Result<(), String> {
-        let partition = self.partitions.get_mut(message.topic());
-        let partition = partition.and_then(|all| all.get_mut(&message.partition()));
         // Anything of a partition that is not ours yet came before the seek: it comes again.
-        let Some(Partition::Reading { cutter, .. }) = partition else { return Ok(()) };
+        let cutter = self.assigned.cutter(message.topic(), message.partition());
+        let Some(cutter) = cutter else { return Ok(()) };
         let Ok(offset) = u64::try_from(message.offset()) else { return Ok(()) };
         let mut closed = Vec::new();
         loop {
@@ -315,38 +281,18 @@ impl Poller {
         let old = |cutter: &Cutter| {
             !cutter.open().is_empty() && now.saturating_sub(cutter.opened_at()) >= patience
         };
-        let closed: Vec<Chunk> = self
-            .reading()
-            .filter(|(c, _)| old(c))
-            .filter_map(|(cutter, _)| cutter.close())
-            .collect();
+        let old = self.assigned.reading().filter(|cutter| old(cutter));
+        let closed: Vec<Chunk> = old.filter_map(Cutter::close).collect();
         closed.into_iter().try_for_each(|chunk| self.hand_over(chunk))
     }
 
     /// Pauses the partitions that fill the memory, and resumes them when half of it is free.
     fn regulate(&mut self) {
-        let count = self.reading().count().max(1);
-        let (limit, share) = (self.cut.queue_bytes, self.cut.queue_bytes / count);
-        let total = self.bytes();
-        let mut changes = Vec::new();
-        for (topic, of_topic) in &mut self.partitions {
-            for (partition, state) in of_topic {
-                let Partition::Reading { cutter, paused } = state else { continue };
-                let bytes = cutter.held().waiting_bytes() + cutter.open().bytes();
-                if !*paused && total >= limit && bytes >= share {
-                    *paused = true;
-                    changes.push((topic.clone(), *partition, true));
-                } else if *paused && (total <= limit / 2 || bytes <= share / 2) {
-                    *paused = false;
-                    changes.push((topic.clone(), *partition, false));
-                }
-            }
-        }
-        for (topic, partition, pause) in changes {
-            if pause {
-                self.pause(&topic, partition);
+        for turn in self.assigned.regulate(self.cut.queue_bytes) {
+            if turn.pause {
+                self.pause(&turn.topic, turn.partition);
             } else {
-                self.resume(&topic, partition);
+                self.resume(&turn.topic, turn.partition);
             }
         }
     }
@@ -355,23 +301,19 @@ impl Poller {
     fn look(&mut self, now: Duration) -> Result<(), String> {
         let position = self.client.position().map(|list| list.to_topic_map()).unwrap_or_default();
         let mut closed = Vec::new();
-        for (topic, of_topic) in &mut self.partitions {
-            for (partition, state) in of_topic {
-                let Partition::Reading { cutter, paused: false } = state else { continue };
-                let key = (topic.clone(), *partition);
-                if let Some(Offset::Offset(at)) = position.get(&key) {
-                    cutter.read_to(u64::try_from(*at).unwrap_or(0));
-                }
-                if cutter.open().is_empty() && cutter.has_range() {
-                    closed.extend(cutter.close());
-                }
+        for (name, cutter) in self.assigned.flowing() {
+            if let Some(Offset::Offset(at)) = position.get(&name) {
+                cutter.read_to(u64::try_from(*at).unwrap_or(0));
+            }
+            if cutter.open().is_empty() && cutter.has_range() {
+                closed.extend(cutter.close());
             }
         }
         closed.into_iter().try_for_each(|chunk| self.hand_over(chunk))?;
         self.show();
         if now.saturating_sub(self.committed_at) >= COMMIT {
             self.committed_at = now;
-            let held: Vec<Arc<Held>> = self.reading().map(|(c, _)| c.held().clone()).collect();
+            let held: Vec<Arc<Held>> = self.assigned.reading().map(|c| c.held().clone()).collect();
             commit_for_monitoring(&self.client, &held, CommitMode::Async);
         }
         Ok(())
@@ -379,23 +321,7 @@ impl Poller {
 
     fn show(&self) {
         let listener = self.client.context();
-        let mut shown = Vec::new();
-        for (topic, of_topic) in &self.partitions {
-            for (partition, state) in of_topic {
-                let reading = match state {
-                    Partition::Reading { cutter, paused } => Some((cutter.held(), *paused)),
-                    Partition::Taking(_) => None,
-                };
-                shown.push(PartitionProgress {
-                    topic: topic.clone(),
-                    partition: *partition,
-                    delivered_to: reading.map(|(held, _)| held.delivered_to()),
-                    end: listener.end(&(topic.clone(), *partition)),
-                    waiting_bytes: reading.map_or(0, |(held, _)| held.waiting_bytes()),
-                    paused: reading.is_some_and(|(_, paused)| paused),
-                });
-            }
-        }
+        let shown = self.assigned.progress(|partition| listener.end(partition));
         progress::show(&self.progress, &self.counters, shown);
     }
 
@@ -426,20 +352,6 @@ impl Poller {
         Ok(())
     }
 
-    /// Bytes of records in memory.
-    fn bytes(&mut self) -> usize {
-        let open: usize = self.reading().map(|(cutter, _)| cutter.open().bytes()).sum();
-        self.all.load(Ordering::Relaxed) + open
-    }
-
-    fn reading(&mut self) -> impl Iterator<Item = (&mut Cutter, &mut bool)> {
-        let all = self.partitions.values_mut().flat_map(BTreeMap::values_mut);
-        all.filter_map(|partition| match partition {
-            Partition::Reading { cutter, paused } => Some((cutter, paused)),
-            Partition::Taking(_) => None,
-        })
-    }
-
     fn pause(&self, topic: &str, partition: i32) {
         self.told(topic, partition, self.client.pause(&one(topic, partition)));
     }
@@ -456,15 +368,6 @@ impl Poller {
                         "more of it may be held in memory than `queue.bytes` says, or less read",
                     ),
             );
-        }
-    }
-}
-
-impl Partition {
-    fn let_go(&self) {
-        match self {
-            Self::Taking(wanted) => wanted.give_up(),
-            Self::Reading { cutter, .. } => cutter.held().let_go(),
         }
     }
 }

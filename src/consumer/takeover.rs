@@ -37,7 +37,7 @@ impl Wanted {
         self.given_up.store(true, Ordering::SeqCst);
     }
 
-    fn is_given_up(&self) -> bool {
+    pub(super) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::SeqCst)
     }
 }
