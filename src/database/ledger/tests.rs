@@ -136,6 +136,30 @@ fn the_owner_is_read_under_a_lock() {
     assert_eq!(locks, ["for update", "shared", "shared", "for update"], "{said:#?}");
 }
 
+/// R16. Whoever dies while taking a partition has changed nothing of what is delivered, and the next one gets it.
+#[test]
+fn a_takeover_that_is_cut_at_any_statement_loses_nothing_and_keeps_nobody_out() {
+    for fault in [Fault::Before, Fault::After] {
+        for n in 0.. {
+            let book = Book::new();
+            let before = book.taken();
+            book.claim(3..5);
+            let faulty = Faulty::new(book.store.clone(), fault, n);
+            let mut session = faulty.session().unwrap();
+            let claim = book.ledger.take(&mut *session, &partition(0), 1, "us", 0);
+            drop(session);
+            assert_eq!(claim.is_err(), faulty.has_failed());
+            let after = book.taken();
+            assert!(after.epoch > before.epoch, "{fault:?} at operation {n}: {after:?}");
+            assert_eq!((after.watermark, after.ranges), (0, vec![Range { start: 3, end: 5 }]));
+            if !faulty.has_failed() {
+                assert!(n > 5, "every operation was tried");
+                break;
+            }
+        }
+    }
+}
+
 /// R14. The rows of a move go in the transaction that moves the watermark.
 #[test]
 fn killed_at_any_statement_of_a_move_the_ledger_says_the_same() {
