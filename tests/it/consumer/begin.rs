@@ -1,21 +1,24 @@
 //! Where it begins (R20), whatever the group, the cluster and retention say.
 
 use super::{Gate, Running, Scene, all, execute};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::time::Duration;
 use tailwater::kafka::mock::MockBroker;
 
-/// The group's own offsets are for monitoring: they are not believed where the database knows better.
-#[test]
-fn the_first_start_goes_on_from_the_groups_offsets_and_no_later_one_does() {
-    use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-    let scene = Scene::new(1);
-    scene.produce(0..20);
+/// The group commits an offset of partition 0 by other means.
+fn commit(scene: &Scene, offset: i64) {
     let spark: BaseConsumer = scene.broker.client_config().set("group.id", "g").create().unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("logs", 0, Offset::Offset(15)).unwrap();
+    list.add_partition_offset("logs", 0, Offset::Offset(offset)).unwrap();
     spark.commit(&list, CommitMode::Sync).unwrap();
-    drop(spark);
+}
+
+#[test]
+fn the_first_start_goes_on_from_the_groups_offsets_and_no_later_one_does() {
+    let scene = Scene::new(1);
+    scene.produce(0..20);
+    commit(&scene, 15);
     let first = Running::start(scene.plan(&[]));
     first.until("the rows", |_| scene.ids().len() >= 5);
     assert_eq!(first.told("begins-at"), 1);
@@ -31,7 +34,23 @@ fn the_first_start_goes_on_from_the_groups_offsets_and_no_later_one_does() {
     assert_eq!(scene.ids(), all(15..25));
 }
 
-/// A client that was asking where the partition ends, when it was told where to read, would go to the end half a second later.
+#[test]
+fn a_group_that_has_read_nothing_begins_where_the_configuration_says() {
+    let reset = |value| [("kafka.consumer.auto.offset.reset", value)];
+    let scene = Scene::new(1);
+    scene.produce(0..10);
+    let none = Running::start(scene.plan(&reset("none")));
+    none.until("it is told", |r| r.told("no-offsets") > 0);
+    none.stop();
+    assert_eq!(scene.ask("SELECT COUNT(*) AS n FROM tailwater_owners"), [0]);
+    let latest = Running::start(scene.plan(&reset("latest")));
+    latest.until("it reads", |r| r.consumer.progress().iter().any(|p| p.delivered_to.is_some()));
+    scene.produce(10..15);
+    latest.until("what comes", |_| scene.ids().contains(&14));
+    latest.stop();
+    assert_eq!(scene.ids(), all(10..15));
+}
+
 #[test]
 fn no_record_is_skipped_by_a_consumer_that_comes_back_to_a_slow_broker() {
     const PARTITIONS: i64 = 16;
@@ -51,7 +70,6 @@ fn no_record_is_skipped_by_a_consumer_that_comes_back_to_a_slow_broker() {
     assert_eq!(scene.ids(), all(0..21 * PARTITIONS));
 }
 
-/// R20. Another cluster, or the topic deleted and made: offsets of the old one mean nothing.
 #[test]
 fn a_topic_made_again_is_told_and_never_continued() {
     let mut scene = Scene::new(1);
@@ -61,6 +79,8 @@ fn a_topic_made_again_is_told_and_never_continued() {
     first.stop();
     scene.broker = MockBroker::start("logs", 1).unwrap();
     scene.produce(10..15);
+    // The group has read of the new one already, by other means: the table has nothing of it.
+    commit(&scene, 3);
     let second = Running::start(scene.plan(&[]));
     second.until("the rows", |_| scene.ids().len() >= 15);
     assert_eq!(second.told("topic-made-again"), 1);
@@ -68,7 +88,6 @@ fn a_topic_made_again_is_told_and_never_continued() {
     assert_eq!(scene.ids(), all(0..15));
 }
 
-/// R20. Brokers from before Kafka 2.8 give a topic no id. That they are upgraded makes it no other topic.
 #[test]
 fn a_topic_that_was_known_by_its_name_is_continued_by_its_id() {
     let scene = Scene::new(2);
@@ -88,7 +107,25 @@ fn a_topic_that_was_known_by_its_name_is_continued_by_its_id() {
     assert_eq!(scene.ask("SELECT COUNT(*) AS n FROM tailwater_owners"), [2]);
 }
 
-/// The broker keeps 5 MiB of a partition: what was not read in time is gone, and that is said with its number.
+#[test]
+fn a_partition_that_appears_later_begins_with_its_first_record() {
+    let scene = Scene::new(2);
+    scene.produce(0..20);
+    let first = Running::start(scene.plan(&[]));
+    first.until("the rows", |_| scene.ids().len() >= 20);
+    first.stop();
+    // The mock's topics do not grow: so the ledger has known one partition only.
+    for table in ["tailwater_owners", "tailwater_offsets"] {
+        execute(&scene.database(), &format!("DELETE FROM {table} WHERE partition_id = 1"));
+    }
+    execute(&scene.database(), "DELETE FROM rows WHERE part = 1");
+    let second = Running::start(scene.plan(&[("kafka.consumer.auto.offset.reset", "latest")]));
+    second.until("its rows", |_| scene.ids().len() >= 20);
+    assert_eq!(second.told("begins-at"), 1);
+    second.stop();
+    assert_eq!(scene.ids(), all(0..20));
+}
+
 #[test]
 fn records_lost_to_retention_are_told_with_their_number() {
     let scene = Scene::new(1);
@@ -114,7 +151,6 @@ fn records_lost_to_retention_are_told_with_their_number() {
     assert_eq!(ids[10..], all(10 + lost..110));
 }
 
-/// Retention overtakes a consumer that runs: its client refuses to go on then, and would say so once and never again.
 #[test]
 fn records_removed_while_it_runs_are_told_and_reading_goes_on() {
     let scene = Scene::new(1);
@@ -134,4 +170,20 @@ fn records_removed_while_it_runs_are_told_and_reading_goes_on() {
     assert!(running.told("records-lost-to-retention") > 0);
     running.stop();
     assert_eq!(i64::try_from(scene.ids().len()).unwrap() + lost, 112);
+}
+
+#[test]
+fn a_partition_that_ends_before_what_is_delivered_is_told_and_left_alone() {
+    let scene = Scene::new(1);
+    scene.produce(0..10);
+    let first = Running::start(scene.plan(&[]));
+    first.until("the rows", |_| scene.ids().len() >= 10);
+    first.stop();
+    execute(&scene.database(), "DELETE FROM tailwater_offsets");
+    execute(&scene.database(), "UPDATE tailwater_owners SET next_offset = 50");
+    let second = Running::start(scene.plan(&[]));
+    second.until("it is told", |r| r.told("offsets-beyond-end") > 0);
+    second.stop();
+    assert_eq!(scene.ids(), all(0..10));
+    assert_eq!(scene.ask("SELECT next_offset AS n FROM tailwater_owners"), [50]);
 }

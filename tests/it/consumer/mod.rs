@@ -3,6 +3,7 @@
 mod begin;
 mod outages;
 mod rows;
+mod takeover;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
