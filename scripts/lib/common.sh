@@ -89,6 +89,19 @@ wait_until() {
   done
 }
 
+# start_server NAME: scripts/NAME, if it does not run. What was started so, and nothing else, is stopped by stop_servers.
+started=()
+start_server() {
+  local script
+  script=$(dirname "${BASH_SOURCE[0]}")/../$1
+  "$script" pid >/dev/null 2>&1 || started+=("$script")
+  "$script" up >/dev/null
+}
+stop_servers() {
+  local script
+  for script in "${started[@]}"; do "$script" down; done
+}
+
 # end_server PID_FILE: asks it to stop, waits a minute.
 end_server() {
   local pid

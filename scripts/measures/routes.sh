@@ -19,10 +19,11 @@ route() {
     return
   }
   if [[ $sink == kafka ]]; then
-    address=$("$here/kafka" up) || {
+    start_server kafka || {
       missing "$name: not measured, there is no Kafka broker here (see above)"
       return
     }
+    address=$("$here/kafka" address)
   fi
   if "$here/peers/flume" install; then
     systems+=(flume)
