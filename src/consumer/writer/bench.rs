@@ -83,6 +83,13 @@ impl Bench {
         Cutter::new(held, self.all.clone(), &taken.ranges)
     }
 
+    /// A workshop that has been asked to stop: it tries once, and hands back what did not go in.
+    pub(super) fn tries_once(store: Arc<dyn Store>) -> Workshop {
+        let stop = Stop::new();
+        stop.request();
+        Self::workshop(store, &stop).0
+    }
+
     pub(super) fn workshop(store: Arc<dyn Store>, stop: &Stop) -> (Workshop, Receiver<Arc<Held>>) {
         // Nothing that is tried again for ever hangs a test: so many operations are more than any needs.
         let store: Arc<dyn Store> = Faulty::new(store, Fault::Before, i64::MAX);

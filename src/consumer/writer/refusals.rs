@@ -63,9 +63,7 @@ fn a_large_body_is_kept_whole_in_parts() {
 #[test]
 fn the_environments_faults_never_become_dead_letters() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let workshop = Bench::tries_once(bench.store.clone());
     bench.execute("ALTER TABLE t RENAME TO elsewhere");
     let some = chunks(&mut bench.take(), 10, 10, &good);
     workshop.deliver(&some[0]);
@@ -80,9 +78,7 @@ fn the_environments_faults_never_become_dead_letters() {
 #[test]
 fn a_row_is_set_aside_only_while_a_known_good_one_passes() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let workshop = Bench::tries_once(bench.store.clone());
     let mut cutter = bench.take();
     for chunk in chunks(&mut cutter, 5, 5, &good) {
         workshop.deliver(&chunk);
@@ -99,9 +95,7 @@ fn a_row_is_set_aside_only_while_a_known_good_one_passes() {
 #[test]
 fn a_row_that_was_good_before_the_table_was_changed_holds_nobody_up() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let workshop = Bench::tries_once(bench.store.clone());
     let mut cutter = bench.take();
     for chunk in chunks(&mut cutter, 5, 5, &good) {
         workshop.deliver(&chunk);
@@ -118,9 +112,7 @@ fn a_row_that_was_good_before_the_table_was_changed_holds_nobody_up() {
 #[test]
 fn a_table_that_never_took_a_row_gets_a_bounded_number_of_dead_letters() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let workshop = Bench::tries_once(bench.store.clone());
     bench.execute("ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 1 CHECK (extra = 0)");
     for chunk in chunks(&mut bench.take(), 200, 50, &good) {
         workshop.deliver(&chunk);
@@ -189,9 +181,7 @@ fn the_pieces_of_a_chunk_with_holes_leave_no_hole_in_the_ledger() {
 #[test]
 fn a_letter_that_cannot_be_kept_is_waited_for_and_never_dropped() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (mut workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let mut workshop = Bench::tries_once(bench.store.clone());
     let telling = Telling::new(SystemClock::shared());
     workshop.tools.teller = telling.of("consumer", &"test".into());
     let body = |offset| if offset == 2 { "no".to_owned() } else { good(offset) };
@@ -211,9 +201,7 @@ fn a_letter_that_cannot_be_kept_is_waited_for_and_never_dropped() {
 #[test]
 fn a_record_that_was_set_aside_before_is_set_aside_once() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let workshop = Bench::tries_once(bench.store.clone());
     for _ in 0..2 {
         for chunk in chunks(&mut bench.take(), 3, 3, &|_| "no".to_owned()) {
             workshop.deliver(&chunk);
@@ -276,9 +264,7 @@ fn letters_kept_elsewhere_are_durable_before_the_range_that_covers_them() {
 #[test]
 fn a_full_place_for_letters_keeps_the_range_back() {
     let bench = Bench::new();
-    let stop = Stop::new();
-    stop.request();
-    let (mut workshop, _) = Bench::workshop(bench.store.clone(), &stop);
+    let mut workshop = Bench::tries_once(bench.store.clone());
     let full = Shelf { is_full: true, ..Shelf::default() };
     workshop.tools.letterbox = Letterbox::Outside(Mutex::new(Box::new(full)));
     let some = chunks(&mut bench.take(), 5, 5, &|_| "no".to_owned());
