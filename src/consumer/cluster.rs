@@ -100,7 +100,9 @@ impl ClientContext for Listener {
             return; // The poll thread is handed these itself.
         }
         let (word, next) = advice(code);
-        self.is_away.store(true, Ordering::SeqCst);
+        if word == BROKER_AWAY {
+            self.is_away.store(true, Ordering::SeqCst);
+        }
         self.teller.tell(
             Happening::warning(word, format!("Kafka: {reason}"))
                 .effect("records wait in Kafka; reading goes on by itself when it answers again")
@@ -179,6 +181,9 @@ fn revoked(consumer: &Client, list: &TopicPartitionList) -> KafkaResult<()> {
     }
 }
 
+/// The word for brokers that do not answer.
+const BROKER_AWAY: &str = "broker-away";
+
 /// A word and advice for an error of Kafka's.
 #[must_use]
 pub fn advice(code: Option<RDKafkaErrorCode>) -> (&'static str, &'static str) {
@@ -196,7 +201,7 @@ pub fn advice(code: Option<RDKafkaErrorCode>) -> (&'static str, &'static str) {
             ("kafka-login", "look at `kafka.consumer.sasl.*`")
         }
         Some(RDKafkaErrorCode::SSL) => ("kafka-tls", "look at `kafka.consumer.ssl.*`"),
-        _ => ("broker-away", "look whether the brokers run and can be reached"),
+        _ => (BROKER_AWAY, "look whether the brokers run and can be reached"),
     }
 }
 
@@ -337,5 +342,31 @@ fn no_answer(
         code: word,
         what: format!("Kafka does not answer for topic `{topic}`: {why}"),
         next: next.replace("<its name>", topic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Listener;
+    use crate::clock::SystemClock;
+    use crate::status::happening::Telling;
+    use rdkafka::client::ClientContext as _;
+    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_topic_that_is_missing_is_no_broker_that_is_away() {
+        let telling = Telling::new(SystemClock::shared());
+        let listener = Listener {
+            teller: telling.of("consumer", &"access".into()),
+            changes: Mutex::default(),
+            ends: Mutex::default(),
+            is_away: AtomicBool::new(false),
+        };
+        listener.error(KafkaError::Global(RDKafkaErrorCode::UnknownTopic), "no such topic");
+        assert!(!listener.is_away.load(Ordering::SeqCst));
+        listener.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 are down");
+        assert!(listener.is_away.load(Ordering::SeqCst));
     }
 }
